@@ -1,0 +1,35 @@
+# Every target does its own set-up. `make demo` shows the main job, `make test` proves it.
+PY := .venv/bin/python
+SIM := build/sim/libnvidia-ml.so.1
+
+.PHONY: help setup sim lint type test system bench demo docs check clean
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: .venv/stamp  ## virtual environment, Debian packages, the Slurms that the tests run
+	$(PY) -m tests.cluster setup
+
+.venv/stamp: pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+sim: $(SIM)  ## the simulated libnvidia-ml.so.1
+$(SIM): $(wildcard tests/sim/*.c tests/sim/*.h tests/sim/*.txt tests/sim/Makefile)
+	$(MAKE) -C tests/sim BUILD=$(CURDIR)/build/sim
+
+lint: .venv/stamp  ## ruff
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+type: .venv/stamp  ## mypy --strict
+	.venv/bin/mypy
+
+test: setup sim lint type  ## all tests that gate
+	.venv/bin/pytest -m 'not system'
+
+check: test  ## what CI runs
+
+clean:  ## remove what was built here
+	rm -rf build .venv dist

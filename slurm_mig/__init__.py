@@ -1,0 +1,3 @@
+"""slurm-mig: NVIDIA MIG slices as a first-class resource of Slurm."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,72 @@
+"""The command line: one small module a command, loaded only when it is asked for."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from slurm_mig import __version__
+from slurm_mig.cli.common import root_option
+from slurm_mig.cli.crash import report_bug
+from slurm_mig.errors import SlurmMigError
+
+# command -> (module, one line of help). The line stands here so that `--help` loads no command.
+COMMANDS = {
+    "discover": ("discover", "Show the GPUs and MIG slices of this machine."),
+    "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run: start-up time is everybody's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"slurm_mig.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="slurm-mig")
+@root_option
+def cli() -> None:
+    """NVIDIA MIG slices as a first-class resource of Slurm.
+
+    Start with `slurm-mig discover`, then `slurm-mig gen-gres`.
+    """
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every error of ours ends here."""
+    try:
+        result: Any = cli.main(arguments, prog_name="slurm-mig", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("slurm-mig: interrupted", err=True)
+        return 130
+    except SlurmMigError as error:
+        click.echo(f"slurm-mig: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # the one catcher: whatever is left is a bug of ours
+        return report_bug(error)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """The `slurm-mig` program."""
+    sys.exit(run())

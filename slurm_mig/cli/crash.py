@@ -1,0 +1,29 @@
+"""What happens when we are wrong: the traceback goes to a log, one line to the user."""
+
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from slurm_mig import __version__
+
+EXIT_BUG = 3
+
+
+def report_bug(error: Exception) -> int:
+    """Log `error` with its traceback and say where; returns the exit code of a bug."""
+    text = f"slurm-mig {__version__}\n{''.join(traceback.format_exception(error))}"
+    click.echo(f"slurm-mig: this is a bug in slurm-mig: {error!r}", err=True)
+    try:
+        click.echo(f"The traceback is in {_write(text)}; please report it.", err=True)
+    except OSError as why:
+        click.echo(f"The log could not be written ({why}); the traceback:\n{text}", err=True)
+    return EXIT_BUG
+
+
+def _write(text: str) -> Path:
+    # A fresh file of our own, readable to us only: /tmp is a folder that others write to.
+    with tempfile.NamedTemporaryFile("w", prefix="slurm-mig-", suffix=".log", delete=False) as log:
+        log.write(text)
+    return Path(log.name)

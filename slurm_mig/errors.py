@@ -1,0 +1,51 @@
+"""Every error that a command reports, in one tree; the class carries the exit code.
+
+Exit codes (a contract): 0 done, 1 refused or failed, 2 usage, 3 a bug, 130 interrupted.
+"""
+
+from collections.abc import Sequence
+
+
+class SlurmMigError(Exception):
+    """What a user is told in one line: what, where, and what to do next."""
+
+    exit_code = 1
+
+
+class UsageError(SlurmMigError):
+    """The command line itself is wrong."""
+
+    exit_code = 2
+
+
+class Refused(SlurmMigError):
+    """Nothing was changed, for these reasons, all of them at once."""
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        super().__init__(what)
+        self.what = what
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return f"{self.what}: {self.problems[0]}"
+        return "\n  ".join([f"{self.what}: {len(self.problems)} problems", *self.problems])
+
+
+class NvmlError(SlurmMigError):
+    """NVML could not answer.
+
+    `code` is the nvmlReturn_t as an int, or None when the library never answered one.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CapsError(SlurmMigError):
+    """The driver's files below /proc/driver or /dev say something that cannot be."""
+
+
+class SlurmError(SlurmMigError):
+    """Slurm is not there, did not answer, or is of a version that we cannot serve."""

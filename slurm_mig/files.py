@@ -1,0 +1,54 @@
+"""Files: where they lie below --root, and how they are written so that no reader sees half."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def under(root: Path, path: str) -> Path:
+    """`path` as the machine names it ("/proc/devices"), moved below `root`."""
+    return root / path.lstrip("/")
+
+
+def write_atomic(path: Path, text: str, mode: int = 0o644) -> bool:
+    """Make `path` hold `text`; true if it had to be written, false if it already did.
+
+    The new file is complete and on the disk before it takes the name. A link at `path` is
+    replaced, not followed. An existing file keeps its mode and owner.
+    Raises OSError; then `path` is as it was.
+    """
+    data = text.encode()
+    kept = _regular(path)
+    if kept is not None and path.read_bytes() == data:
+        return False
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            os.fchmod(out.fileno(), mode if kept is None else kept.st_mode & 0o7777)
+            if kept is not None:
+                os.fchown(out.fileno(), kept.st_uid, kept.st_gid)
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return True
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found if (found.st_mode & 0o170000) == 0o100000 else None
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

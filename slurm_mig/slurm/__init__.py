@@ -1,0 +1,1 @@
+"""The Slurm side: gres.conf, types, versions. Knows nothing of NVML."""
