@@ -1,0 +1,131 @@
+"""The arrows of the house: who may know whom (docs/architecture.md), read from the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "slurm_mig"
+
+# From the ground up. A room knows only floors below its own, never its neighbour.
+FLOORS = (
+    {"errors"},
+    {"model", "files", "settings"},
+    {"gpu", "slurm"},
+    {"generate", "usage", "reconfigure", "doctor"},
+    {"cli", "hooks"},
+)
+FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+
+# A foreign thing has one home.
+HOMES = {
+    "pynvml": {"gpu.nvml"},
+    "pyslurm": {"slurm.rpc"},
+    "jinja2": {"slurm.render"},
+    "subprocess": {"slurm.scontrol", "gpu.sitecommand"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "ClusterShell": {"slurm.fold", "reconfigure.fleet"},
+    "prometheus_client": {"usage.metrics"},
+    "sqlalchemy": {"usage.store"},
+}
+
+# Modules without I/O: the standard library less what touches the world, the nouns, the errors.
+PURE = {
+    "model",
+    "errors",
+    "gpu.profile",
+    "gpu.placement",
+    "gpu.migconfig",
+    "gpu.plan",
+    "slurm.gres",
+    "slurm.types",
+    "hooks.binding",
+    "usage.record",
+}
+WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
+
+# What slurmd starts at every job must not wait for these.
+HEAVY = {"click", "rich", "jinja2", "ClusterShell", "slurm_mig.slurm", "slurm_mig.cli"}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below slurm_mig -> file; a package is its __init__."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names[".".join(part for part in parts if part != "__init__")] = path
+    return names
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, by its full dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of ours that a file imports, below slurm_mig."""
+    known = modules()
+    found = (name.removeprefix("slurm_mig.") for name in imports(path) if "slurm_mig." in name)
+    return {name for name in found if name in known}
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("", "__main__")])
+def test_a_room_knows_only_the_floors_below(name: str) -> None:
+    room = name.split(".")[0]
+    assert room in FLOOR_OF, f"{room}: which floor is it on? (docs/architecture.md)"
+    for other in own_imports(MODULES[name]):
+        neighbour = other.split(".")[0]
+        same_room = neighbour == room
+        assert same_room or FLOOR_OF[neighbour] < FLOOR_OF[room], f"{name} knows {other}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_foreign_thing_has_one_home(name: str) -> None:
+    for foreign in {module.split(".")[0] for module in imports(MODULES[name])}:
+        homes = HOMES.get(foreign)
+        if homes is not None:
+            at_home = any(name == home or name.startswith(f"{home}.") for home in homes)
+            assert at_home, f"{name} imports {foreign}, whose home is {homes}"
+
+
+@pytest.mark.parametrize("name", sorted(PURE & set(MODULES)))
+def test_a_pure_module_touches_nothing(name: str) -> None:
+    for module in imports(MODULES[name]):
+        assert module.split(".")[0] not in WORLD, f"{name} imports {module}"
+    assert own_imports(MODULES[name]) <= PURE | {"slurm.version"}
+
+
+def test_hooks_import_next_to_nothing() -> None:
+    for name, path in MODULES.items():
+        for module in imports(path) if name.startswith("hooks") else ():
+            heavy = [heavy for heavy in HEAVY if f"{module}.".startswith(f"{heavy}.")]
+            assert not heavy, f"{name} imports {module}"
+
+
+def test_no_import_cycles() -> None:
+    graph = {name: own_imports(path) - {name} for name, path in MODULES.items()}
+    while graph:
+        leaves = {name for name, needs in graph.items() if not needs & set(graph)}
+        assert leaves, f"import cycle among {sorted(graph)}"
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_files_and_functions_stay_short(name: str) -> None:
+    source = MODULES[name].read_text()
+    assert len(source.splitlines()) <= 300
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+            assert node.end_lineno - node.lineno < 60, f"{name}.{node.name}"
