@@ -14,11 +14,20 @@ from typing import Any, TypeVar
 FOLDER = Path(__file__).with_name("models")
 
 # NVML's compute instance profile numbers, by slices (NVML_COMPUTE_INSTANCE_PROFILE_n_SLICE).
-CI_ENUMS: Mapping[int, int] = {1: 0, 2: 1, 3: 2, 4: 3, 7: 4, 8: 5, 6: 6}
-# How many units apart compute instances of n slices may start. A rule, not a measurement:
-# the starts of GPU instances of the same slices. It gives the published maximum numbers
-# (7, 3, 2 and 1 of 1c, 2c, 3c and 4c in a 7g).
-CI_STEPS: Mapping[int, int] = {1: 1, 2: 2, 3: 4, 4: 8, 6: 8, 7: 8}
+CI_ENUMS: Mapping[int, int] = {1: 0, 2: 1, 3: 2, 4: 3, 7: 4}
+# The slices of the compute instances that a GPU instance of n slices offers: published
+# `nvidia-smi mig -lcip` outputs of A100s (a 4g has no 3c), and go-nvml's tables.
+CI_SLICES: Mapping[int, tuple[int, ...]] = {
+    1: (1,),
+    2: (1, 2),
+    3: (1, 2, 3),
+    4: (1, 2, 4),
+    7: (1, 2, 3, 4, 7),
+}
+# How many compute slices apart compute instances of n slices may start. A rule, not a
+# measurement: the one of GPU instances. It gives the published maximum numbers (7, 3, 2 and 1
+# of 1c, 2c, 3c and 4c in a 7g; 4 and 2 of 1c and 2c in a 4g; 3 and 1 in a 3g).
+CI_STEPS: Mapping[int, int] = {1: 1, 2: 2, 3: 4, 4: 4}
 
 
 @dataclass(frozen=True)
@@ -127,15 +136,14 @@ def _gi_profile(row: dict[str, Any], per_slice: int) -> GiProfile:
 def _usual_ci_profiles(
     gi_name: str, gi_slices: int, gi_sm_count: int, per_slice: int
 ) -> tuple[CiProfile, ...]:
-    """One CI profile for each number of slices up to the GPU instance's own.
+    """The CI profiles of a GPU instance without peculiarities.
 
     The one with all slices has all multiprocessors of the GPU instance (60, not 48, on an
     H100 3g); a smaller one has so many a slice.
     """
     return tuple(
         _ci_profile(gi_name, gi_slices, slices, gi_sm_count, per_slice)
-        for slices in sorted({1, 2, 3, 4, gi_slices})
-        if slices <= gi_slices
+        for slices in CI_SLICES[gi_slices]
     )
 
 
