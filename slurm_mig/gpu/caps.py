@@ -1,0 +1,164 @@
+"""What the driver says about its capability devices, below /proc. Strict: it decides who
+may open which slice.
+
+/proc/driver/nvidia-caps/mig-minors   every possible entry, "gpu0/gi1/ci0/access 13"
+/proc/driver/nvidia/capabilities/     the live ones, one `access` file each
+/proc/devices                         the major number, assigned at boot
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm_mig.errors import CapsError
+from slurm_mig.files import under
+from slurm_mig.model import CiId, GiId, GpuMinor
+
+MIG_MINORS = "/proc/driver/nvidia-caps/mig-minors"
+CAPABILITIES = "/proc/driver/nvidia/capabilities"
+DEVICES = "/proc/devices"
+_MAX_BYTES = 1 << 20  # ten times the largest that a driver prints
+_MAX_MINOR = (1 << 20) - 1  # of any Linux device number
+_NUMBER = r"(?:0|[1-9]\d{0,7})"
+_LINE = re.compile(rf"(?P<name>[!-~]+) (?P<minor>{_NUMBER})")
+_SLICE = re.compile(rf"gpu{_NUMBER}/gi{_NUMBER}(?:/ci{_NUMBER})?/access")
+_FIELD = re.compile(rf"(?P<name>\w+):\s*(?P<value>{_NUMBER})")
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One `access` file: the device node as the driver wants it.
+
+    `modify` is whether nvidia-modprobe may create or change the node.
+    """
+
+    minor: int
+    mode: int
+    modify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The driver's files below `root`. `major` is None when no nvidia-caps is registered."""
+
+    root: Path
+    minors: Mapping[str, int]
+    major: int | None
+
+    def minor(self, gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> int:
+        """N of /dev/nvidia-caps/nvidia-capN; CapsError when mig-minors has no such entry."""
+        name = entry(gpu_minor, gi_id, ci_id)
+        if name not in self.minors:
+            raise CapsError(
+                f"{MIG_MINORS} has no entry {name!r}, though NVML lists the instance: "
+                "reload the nvidia module, or reboot"
+            )
+        return self.minors[name]
+
+    def capability(
+        self, gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None
+    ) -> Capability | None:
+        """The live instance's `access` file; None when there is none. Raises CapsError."""
+        path = capability_path(gpu_minor, gi_id, ci_id)
+        text = _read(self.root, path)
+        return None if text is None else parse_capability(text, path)
+
+
+def read_caps(root: Path) -> Caps:
+    """Raises CapsError when a file is missing, unreadable or absurd."""
+    minors = _read(root, MIG_MINORS)
+    if minors is None:
+        raise CapsError(
+            f"{MIG_MINORS} is missing: MIG needs driver 450.80.02 or later, and a container "
+            "needs the host's /proc/driver/nvidia-caps"
+        )
+    return Caps(root, parse_mig_minors(minors), parse_major(_read(root, DEVICES) or ""))
+
+
+def entry(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> str:
+    """The name in mig-minors. The GPU is named by its minor, not by NVML's index."""
+    compute = "" if ci_id is None else f"/ci{ci_id}"
+    return f"gpu{gpu_minor}/gi{gi_id}{compute}/access"
+
+
+def capability_path(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> str:
+    """The live instance's `access` file, as nvidia-modprobe -f takes it."""
+    compute = "" if ci_id is None else f"/ci{ci_id}"
+    return f"{CAPABILITIES}/gpu{gpu_minor}/mig/gi{gi_id}{compute}/access"
+
+
+def known_minor(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> int:
+    """The minor in the table of all drivers known so far (nv-caps.c of the open modules).
+
+    Only a cross-check: nothing promises that the table stays.
+    """
+    gpu_instance = 3 + 135 * gpu_minor + 9 * gi_id
+    return gpu_instance if ci_id is None else gpu_instance + 1 + ci_id
+
+
+def parse_mig_minors(text: str) -> dict[str, int]:
+    """Name -> minor of every line; CapsError naming the first line that cannot be."""
+    minors: dict[str, int] = {}
+    owners: dict[int, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _LINE.fullmatch(line.strip(" \t"))
+        if match is None:
+            raise _absurd(MIG_MINORS, number, line, "not a name and a number")
+        name, minor = match["name"], int(match["minor"])
+        if name.startswith("gpu") and not _SLICE.fullmatch(name):
+            raise _absurd(MIG_MINORS, number, line, "not gpuG/giI[/ciC]/access")
+        if minor > _MAX_MINOR:
+            raise _absurd(MIG_MINORS, number, line, f"no minor is above {_MAX_MINOR}")
+        if name in minors:
+            raise _absurd(MIG_MINORS, number, line, "the name is there twice")
+        if minor in owners:
+            # Two slices behind one device node: whoever may open one may open the other.
+            raise _absurd(MIG_MINORS, number, line, f"{owners[minor]!r} has that minor")
+        minors[name], owners[minor] = minor, name
+    return minors
+
+
+def parse_capability(text: str, path: str) -> Capability:
+    """An `access` file ("DeviceFileMinor: 12" and so on); CapsError, naming `path`."""
+    fields = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _FIELD.fullmatch(line.strip())
+        if match is None:
+            raise _absurd(path, number, line, "not a name and a number")
+        fields[match["name"]] = int(match["value"])
+    wanted = ("DeviceFileMinor", "DeviceFileMode", "DeviceFileModify")
+    missing = [name for name in wanted if name not in fields]
+    if missing:
+        raise CapsError(f"{path} does not say {', '.join(missing)}: reload the nvidia module")
+    minor, mode, modify = (fields[name] for name in wanted)
+    return Capability(minor, mode, modify != 0)
+
+
+def parse_major(text: str) -> int | None:
+    """The major of nvidia-caps in /proc/devices; None when it is not there."""
+    characters = text.partition("Block devices:")[0]
+    match = re.search(r"^\s*(\d{1,4}) nvidia-caps$", characters, re.MULTILINE)
+    return None if match is None else int(match[1])
+
+
+def _read(root: Path, path: str) -> str | None:
+    """The file's text; None when there is none. CapsError when it cannot be read or believed."""
+    try:
+        with under(root, path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CapsError(f"{path}: {error.strerror}: run as root") from None
+    if len(data) > _MAX_BYTES:
+        raise CapsError(f"{path} is longer than {_MAX_BYTES} bytes: it is no file of the driver's")
+    # No byte is lost: what is not ASCII fails the line's own check, with its number.
+    return data.decode("ascii", "backslashreplace")
+
+
+def _absurd(path: str, number: int, line: str, why: str) -> CapsError:
+    return CapsError(
+        f"{path}, line {number}: {line[:60]!r}: {why}; no driver prints this: "
+        "is something mounted over /proc/driver?"
+    )
