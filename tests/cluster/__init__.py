@@ -1,0 +1,1 @@
+"""Real Slurms over simulated GPUs, on one machine: `python -m tests.cluster`."""
