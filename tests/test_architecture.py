@@ -39,6 +39,7 @@ PURE = {
     "gpu.placement",
     "gpu.migconfig",
     "gpu.plan",
+    "slurm.autodetect",
     "slurm.gres",
     "slurm.types",
     "hooks.binding",

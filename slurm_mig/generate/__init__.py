@@ -1,0 +1,1 @@
+"""gen-gres: the gres.conf that isolates every slice, from what discover saw."""

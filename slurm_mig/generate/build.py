@@ -1,0 +1,130 @@
+"""From the slices that are there to the lines that isolate them.
+
+Everything is looked at first; a refusal names every reason at once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm_mig.errors import Refused
+from slurm_mig.files import under
+from slurm_mig.model import Node
+from slurm_mig.slurm import advice, block, refusals, types
+from slurm_mig.slurm.gres import GresGroup, GresOptions, line, node_gres
+
+TEMPLATE = "gres.conf.j2"
+SITE_TEMPLATES = "/etc/slurm-mig/templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted: for which Slurm, said to which node, with how many words.
+
+    `node_name` puts NodeName= before each line; None is for a node's own file.
+    """
+
+    options: GresOptions
+    node_name: str | None = None
+    explain: bool = False
+    root: Path = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The block for gres.conf, and what it was made from.
+
+    `label` tells its marks from those of other blocks in one file.
+    """
+
+    text: str
+    label: str
+    groups: tuple[GresGroup, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def nodes(self) -> list[str]:
+        """Every node that the block is about."""
+        return [node for group in self.groups for node in group.nodes]
+
+
+def for_node(node: Node, request: Request) -> Generated:
+    """The lines of one node. Raises Refused where the node as it stands forbids them."""
+    made = node_gres(node, request.options)
+    problems = refusals.problems(node, made, request.options)
+    if request.node_name is not None:
+        problems += _bad_name(request.node_name)
+    if problems:
+        raise Refused(f"no gres.conf for {node.name}", problems)
+    name = request.node_name or node.name
+    group = GresGroup(request.node_name, (name,), made.records, made.types)
+    return _generated((group,), refusals.warnings(node, made), request.node_name or "", request)
+
+
+def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
+    """The lines of many nodes, equal ones under one host list.
+
+    The nodes are looked at one by one, so that `nodes` may be longer than memory.
+    Raises Refused with the problems of all of them.
+    """
+    from slurm_mig.slurm.fold import Fold
+
+    folding, problems, warnings = Fold(), [], []
+    for node in nodes:
+        made = node_gres(node, request.options)
+        wrong = _bad_name(node.name) + refusals.problems(node, made, request.options)
+        problems += [f"{node.name}: {problem}" for problem in wrong]
+        warnings += [f"{node.name}: {each}" for each in refusals.warnings(node, made)]
+        folding.add(made)
+    problems += [f"{name}: is in the inventory more than once" for name in folding.duplicates]
+    if problems:
+        raise Refused("no gres.conf for this inventory", problems)
+    return _generated(folding.groups(), warnings, "", request)
+
+
+def _generated(
+    groups: tuple[GresGroup, ...], warnings: Sequence[str], label: str, request: Request
+) -> Generated:
+    lines = list(_lines(groups, request.options))
+    comments = advice.comments(groups, request.options, request.explain)
+    body = _rendered(groups, comments, lines, request.root)
+    return Generated(block.wrap(body, label), label, groups, tuple(warnings))
+
+
+def _lines(groups: Iterable[GresGroup], options: GresOptions) -> Iterator[str]:
+    mode = "nvml" if options.autodetect else "off"
+    for group in groups:
+        prefix = f"NodeName={group.node_names} " if group.node_names else ""
+        yield f"{prefix}AutoDetect={mode}"
+        for record in group.records:
+            yield line(record, group.node_names)
+
+
+def _rendered(
+    groups: Sequence[GresGroup], comments: list[str], lines: list[str], root: Path
+) -> str:
+    from slurm_mig.slurm.render import render, site_template
+
+    folder = under(root, SITE_TEMPLATES)
+    text = render(TEMPLATE, folder, {"comments": comments, "lines": lines, "groups": groups})
+    own = site_template(TEMPLATE, folder)
+    if own is not None:
+        _check_site_template(own, text, lines, groups)
+    return text
+
+
+def _check_site_template(
+    own: Path, text: str, lines: list[str], groups: Sequence[GresGroup]
+) -> None:
+    """A site's template may add what it likes, but not lose or change a device."""
+    from slurm_mig.slurm.drift import drift
+
+    nodes = [node for group in groups for node in group.nodes]
+    differs = drift(text, "\n".join(lines), nodes, str(own))
+    if differs:
+        raise Refused(f"{own}: Slurm would read other devices than it was given", differs)
+
+
+def _bad_name(name: str) -> list[str]:
+    why = types.misread_node(name)
+    return [f"node name {name!r}: {why}"] if why else []

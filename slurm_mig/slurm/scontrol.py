@@ -1,0 +1,51 @@
+"""Slurm's commands, run as a careful administrator would: absolute, bounded, no shell."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from slurm_mig.errors import SlurmError, UsageError
+from slurm_mig.slurm.version import SlurmVersion
+
+# Root's PATH is often short, and packages differ in where the daemons lie.
+SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/slurm/sbin"
+TIMEOUT_S = 10.0
+
+
+def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str = SEARCH_PATH) -> str:
+    """Run a Slurm command and return what it printed.
+
+    Raises SlurmError where it is not installed, fails, or does not end within `timeout_s`.
+    """
+    program = shutil.which(arguments[0], path=path)
+    if program is None:
+        raise SlurmError(f"{arguments[0]} is not installed (looked in {path})")
+    command = " ".join(arguments)
+    try:
+        done = subprocess.run(
+            [program, *arguments[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            env={"PATH": path, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"`{command}` did not end within {timeout_s:g} s") from None
+    except OSError as why:
+        raise SlurmError(f"`{command}` could not be started: {why.strerror}") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise SlurmError(f"`{command}` failed with {done.returncode}: {said[-1] if said else ''}")
+    return done.stdout
+
+
+def installed_version(path: str = SEARCH_PATH) -> SlurmVersion:
+    """The version of the slurmd of this machine. Raises SlurmError where there is none."""
+    try:
+        return SlurmVersion.parse(run(["slurmd", "-V"], path=path))
+    except UsageError as why:
+        raise SlurmError(f"`slurmd -V` printed {why}; give --slurm-version") from None
+    except SlurmError as why:
+        raise SlurmError(f"{why}; give --slurm-version") from None
