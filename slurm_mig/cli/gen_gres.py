@@ -35,7 +35,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Types with the GPU's name, as Slurm detects them, or 3g.40gb alone.",
 )
 @click.option("--node", metavar="NAME", help="Put NodeName=NAME before each line.")
-@click.option("--inventory", type=FILE, multiple=True, help="Files of discover --json, or -.")
+@click.option("--inventory", type=FILE, multiple=True, help="Files of discover --json.")
 @click.argument("files", nargs=-1, type=FILE, metavar="[FILE...]")
 @root_option
 @click.pass_context
@@ -111,9 +111,9 @@ def _from_here(request: Request) -> Generated:
 
 
 def _from_files(paths: list[Path], request: Request) -> Generated:
-    from slurm_mig.generate.inventory import read
+    from slurm_mig.gpu.inventory_reader import read_nodes
 
-    return for_inventory(read(paths), request)
+    return for_inventory(read_nodes(paths), request)
 
 
 def _check(path: Path, made: Generated) -> int:

@@ -70,12 +70,15 @@ def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
     from slurm_mig.slurm.fold import Fold
 
     folding, problems, warnings = Fold(), [], []
-    for node in nodes:
-        made = node_gres(node, request.options)
-        wrong = _bad_name(node.name) + refusals.problems(node, made, request.options)
-        problems += [f"{node.name}: {problem}" for problem in wrong]
-        warnings += [f"{node.name}: {each}" for each in refusals.warnings(node, made)]
-        folding.add(made)
+    try:
+        for node in nodes:
+            made = node_gres(node, request.options)
+            wrong = _bad_name(node.name) + refusals.problems(node, made, request.options)
+            problems += [f"{node.name}: {problem}" for problem in wrong]
+            warnings += [f"{node.name}: {each}" for each in refusals.warnings(node, made)]
+            folding.add(made)
+    except Refused as unreadable:  # which `nodes` tells at its end, so that ours join it
+        problems += unreadable.problems
     problems += [f"{name}: is in the inventory more than once" for name in folding.duplicates]
     if problems:
         raise Refused("no gres.conf for this inventory", problems)

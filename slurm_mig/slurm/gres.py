@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from slurm_mig.model import Cores, Gpu, GresIndex, MigDevice, Node
-from slurm_mig.slurm import autodetect, types
+from slurm_mig.slurm.autodetect import gpu_key, slice_key
+from slurm_mig.slurm.types import detected_profile, full_slice_type, gpu_type, short_gpu_type
 from slurm_mig.slurm.version import SlurmVersion
 
 FLAGS = "nvidia_gpu_env"
@@ -146,10 +147,10 @@ def _candidates(node: Node, options: GresOptions) -> Iterator[_Candidate]:
 
 
 def _whole_gpu(gpu: Gpu, cores: str | None, options: GresOptions) -> _Candidate:
-    name = types.short_gpu_type(gpu) if options.profile_types else types.gpu_type(gpu)
+    name = short_gpu_type(gpu) if options.profile_types else gpu_type(gpu)
     return _Candidate(
         rank=(0, -gpu.memory_mib, 0, 0, name, gpu.gpu_minor),
-        merge_key=autodetect.gpu_key(gpu, options.version),
+        merge_key=gpu_key(gpu, options.version),
         type=name,
         files=(gpu.device_file.path,),
         uuid=gpu.uuid,
@@ -163,7 +164,7 @@ def _slice(gpu: Gpu, device: MigDevice, cores: str | None, options: GresOptions)
     minors = (gpu.gpu_minor, device.gi_minor, device.ci_minor)
     return _Candidate(
         rank=(1, -device.gi_slices, -device.memory_mib, -device.ci_slices, name, *minors),
-        merge_key=autodetect.slice_key(gpu, device, options.version),
+        merge_key=slice_key(gpu, device, options.version),
         type=name,
         files=tuple(file.path for file in device.device_files),
         uuid=device.uuid,
@@ -175,10 +176,10 @@ def _slice(gpu: Gpu, device: MigDevice, cores: str | None, options: GresOptions)
 def slice_type(gpu: Gpu, device: MigDevice, options: GresOptions) -> str:
     """The type that a slice is given under these options."""
     if not options.profile_types:
-        return types.slice_type(gpu, device, options.version)
+        return full_slice_type(gpu, device, options.version)
     if options.autodetect:
         # It must be a part of what this version detects, right or wrong ("3g.39gb").
-        return types.detected_profile(gpu, device, options.version)
+        return detected_profile(gpu, device, options.version)
     return device.profile
 
 

@@ -95,7 +95,7 @@ def _detected_and_wanted(gpu: Gpu, options: GresOptions) -> Iterator[tuple[str, 
         full = types.gpu_type(gpu)
         yield full, types.short_gpu_type(gpu) if options.profile_types else full
     for device in _live(gpu):
-        yield types.slice_type(gpu, device, options.version), slice_type(gpu, device, options)
+        yield types.full_slice_type(gpu, device, options.version), slice_type(gpu, device, options)
 
 
 def _live(gpu: Gpu) -> tuple[MigDevice, ...]:

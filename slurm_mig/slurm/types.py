@@ -31,7 +31,7 @@ def short_gpu_type(gpu: Gpu) -> str:
     return "_".join(words[: ends + 1])
 
 
-def slice_type(gpu: Gpu, device: MigDevice, version: SlurmVersion) -> str:
+def full_slice_type(gpu: Gpu, device: MigDevice, version: SlurmVersion) -> str:
     """A slice's full type: "nvidia_a100_1g.5gb+me"; before 23.02.6 "nvidia_a100_1g.5gb"."""
     return f"{_normal(gpu.name).partition('-')[0]}_{detected_profile(gpu, device, version)}"
 
