@@ -1,0 +1,60 @@
+"""`slurmd -G` of both releases, over a machine that has device nodes and no driver."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import roots
+from tests.cluster.conftest import BareMachine
+from tests.cluster.slurmds import parse, slurmd_g
+
+CAP = "/dev/nvidia-caps/nvidia-cap"
+CONF = f"""\
+Name=gpu Type=3g.40gb MultipleFiles=/dev/nvidia0,{CAP}12,{CAP}13 Flags=nvidia_gpu_env
+Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0,{CAP}30,{CAP}31 Flags=nvidia_gpu_env
+Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia1,{CAP}4,{CAP}5 Flags=nvidia_gpu_env
+"""
+
+
+@pytest.fixture(params=roots.GATING)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_list_is_in_the_order_of_the_types_of_the_gres_line(
+    version: str, bare_machine: BareMachine
+) -> None:
+    answer = slurmd_g(version, bare_machine, "gpu:1g.10gb:2,gpu:3g.40gb:1", CONF)
+    assert [record.files for record in answer.records] == [
+        ("/dev/nvidia0", f"{CAP}30", f"{CAP}31"),
+        ("/dev/nvidia1", f"{CAP}4", f"{CAP}5"),
+        ("/dev/nvidia0", f"{CAP}12", f"{CAP}13"),
+    ]
+    assert [record.type for record in answer.records] == ["1g.10gb", "1g.10gb", "3g.40gb"]
+    assert (answer.errors, answer.returncode) == ((), 0)
+
+
+def test_cores_are_told(version: str, bare_machine: BareMachine) -> None:
+    conf = f"Name=gpu Type=1g.10gb Cores=0-7 MultipleFiles=/dev/nvidia0,{CAP}30,{CAP}31\n"
+    answer = slurmd_g(version, bare_machine, "gpu:1g.10gb:1", conf, cpus=8)
+    assert [record.cores for record in answer.records] == ["0-7"]
+
+
+def test_what_slurmd_refuses_is_in_the_errors(version: str, bare_machine: BareMachine) -> None:
+    conf = "Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0\n"
+    answer = slurmd_g(version, bare_machine, "gpu:1g.10gb:1", conf)
+    assert answer.returncode != 0
+    assert any("MultipleFiles" in error for error in answer.errors), answer.log
+
+
+def test_nothing_of_it_reaches_the_machine(version: str, bare_machine: BareMachine) -> None:
+    mounts, nodes = Path("/proc/self/mounts").read_text(), sorted(Path("/dev").iterdir())
+    slurmd_g(version, bare_machine, "gpu:1g.10gb:2,gpu:3g.40gb:1", CONF)
+    assert Path("/proc/self/mounts").read_text() == mounts
+    assert sorted(Path("/dev").iterdir()) == nodes
+
+
+def test_a_record_without_type_or_files_is_read() -> None:
+    answer = parse("slurmd-n1: Gres Name=gpu Type=(null) Count=4 ID=7696487 (null)\n", 0)
+    (record,) = answer.records
+    assert (record.type, record.files, record.count) == (None, (), 4)
