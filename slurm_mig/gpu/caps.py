@@ -20,10 +20,12 @@ CAPABILITIES = "/proc/driver/nvidia/capabilities"
 DEVICES = "/proc/devices"
 _MAX_BYTES = 1 << 20  # ten times the largest that a driver prints
 _MAX_MINOR = (1 << 20) - 1  # of any Linux device number
-_NUMBER = r"(?:0|[1-9]\d{0,7})"
-_LINE = re.compile(rf"(?P<name>[!-~]+) (?P<minor>{_NUMBER})")
-_SLICE = re.compile(rf"gpu{_NUMBER}/gi{_NUMBER}(?:/ci{_NUMBER})?/access")
-_FIELD = re.compile(rf"(?P<name>\w+):\s*(?P<value>{_NUMBER})")
+_NUMBER = "(?:0|[1-9][0-9]{0,7})"
+_SLICE = f"gpu{_NUMBER}/gi{_NUMBER}(?:/ci{_NUMBER})?/access"
+# One expression: the file has 4,322 lines, and whoever starts a job waits for it. Names that
+# a later driver may add are let through, unless they begin like a slice's.
+_LINE = re.compile(f"({_SLICE}|(?!gpu)[!-~]+) ({_NUMBER})")
+_FIELD = re.compile(f"([A-Za-z]+):[ \\t]*({_NUMBER})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,12 @@ def parse_mig_minors(text: str) -> dict[str, int]:
     """Name -> minor of every line; CapsError naming the first line that cannot be."""
     minors: dict[str, int] = {}
     owners: dict[int, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _LINE.fullmatch(line.strip(" \t"))
+    for number, line in enumerate(_lines(text), start=1):
+        match = _LINE.fullmatch(line)
         if match is None:
-            raise _absurd(MIG_MINORS, number, line, "not a name and a number")
-        name, minor = match["name"], int(match["minor"])
-        if name.startswith("gpu") and not _SLICE.fullmatch(name):
-            raise _absurd(MIG_MINORS, number, line, "not gpuG/giI[/ciC]/access")
+            wanted = "neither NAME NUMBER nor gpuG/giI[/ciC]/access NUMBER"
+            raise _absurd(MIG_MINORS, number, line, wanted)
+        name, minor = match[1], int(match[2])
         if minor > _MAX_MINOR:
             raise _absurd(MIG_MINORS, number, line, f"no minor is above {_MAX_MINOR}")
         if name in minors:
@@ -115,18 +116,19 @@ def parse_mig_minors(text: str) -> dict[str, int]:
         if minor in owners:
             # Two slices behind one device node: whoever may open one may open the other.
             raise _absurd(MIG_MINORS, number, line, f"{owners[minor]!r} has that minor")
-        minors[name], owners[minor] = minor, name
+        minors[name] = minor
+        owners[minor] = name
     return minors
 
 
 def parse_capability(text: str, path: str) -> Capability:
     """An `access` file ("DeviceFileMinor: 12" and so on); CapsError, naming `path`."""
     fields = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _FIELD.fullmatch(line.strip())
+    for number, line in enumerate(_lines(text), start=1):
+        match = _FIELD.fullmatch(line)
         if match is None:
             raise _absurd(path, number, line, "not a name and a number")
-        fields[match["name"]] = int(match["value"])
+        fields[match[1]] = int(match[2])
     wanted = ("DeviceFileMinor", "DeviceFileMode", "DeviceFileModify")
     missing = [name for name in wanted if name not in fields]
     if missing:
@@ -138,7 +140,7 @@ def parse_capability(text: str, path: str) -> Capability:
 def parse_major(text: str) -> int | None:
     """The major of nvidia-caps in /proc/devices; None when it is not there."""
     characters = text.partition("Block devices:")[0]
-    match = re.search(r"^\s*(\d{1,4}) nvidia-caps$", characters, re.MULTILINE)
+    match = re.search(r"^ *([0-9]{1,4}) nvidia-caps$", characters, re.MULTILINE)
     return None if match is None else int(match[1])
 
 
@@ -153,12 +155,16 @@ def _read(root: Path, path: str) -> str | None:
         raise CapsError(f"{path}: {error.strerror}: run as root") from None
     if len(data) > _MAX_BYTES:
         raise CapsError(f"{path} is longer than {_MAX_BYTES} bytes: it is no file of the driver's")
-    # No byte is lost: what is not ASCII fails the line's own check, with its number.
-    return data.decode("ascii", "backslashreplace")
+    # Every byte is a character: one that is not ASCII fails its line's check, with its number.
+    return data.decode("latin-1")
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _absurd(path: str, number: int, line: str, why: str) -> CapsError:
     return CapsError(
-        f"{path}, line {number}: {line[:60]!r}: {why}; no driver prints this: "
+        f"{path}, line {number}: {line[:60]!a}: {why}; no driver prints this: "
         "is something mounted over /proc/driver?"
     )

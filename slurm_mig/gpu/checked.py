@@ -14,9 +14,10 @@ class Checked:
     there are problems.
     """
 
-    __slots__ = ("_problems", "_value", "_where")
+    __slots__ = ("_before", "_problems", "_value", "_where")
 
     def __init__(self, value: object, where: str, problems: list[str]) -> None:
+        self._before = len(problems)
         if not isinstance(value, dict):
             problems.append(f"{where.rstrip('.: ')}: not an object")
             value = {}
@@ -26,6 +27,11 @@ class Checked:
 
     def __contains__(self, key: str) -> bool:
         return key in self._value
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was wrong since this object was begun: no stand-in was answered."""
+        return len(self._problems) == self._before
 
     def note(self, key: str, problem: str) -> None:
         """Note what is wrong with the value of `key`."""
@@ -105,4 +111,5 @@ def _is_line(value: object) -> bool:
 def _is_range(value: object) -> bool:
     if not isinstance(value, list) or [type(item) for item in value] != [int, int]:
         return False
-    return 0 <= value[0] <= value[1] < _MAX_NUMBER
+    first, last = value
+    return bool(0 <= first <= last < _MAX_NUMBER)

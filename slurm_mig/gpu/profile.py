@@ -9,7 +9,7 @@ from math import ceil
 
 _MIB_PER_GIB = 1024
 _NAME = re.compile(
-    r"(?:(?P<ci>[1-9]\d?)c\.)?(?P<gi>[1-9]\d?)g\.(?P<gb>[1-9]\d{0,4})gb"
+    r"(?:(?P<ci>[1-9][0-9]?)c\.)?(?P<gi>[1-9][0-9]?)g\.(?P<gb>[1-9][0-9]{0,4})gb"
     r"(?P<attribute>[+-][a-z][a-z0-9.]*)?"
 )
 
@@ -46,7 +46,7 @@ def parse(text: str) -> Profile:
 
 def gi_profile(profile: str) -> str:
     """The GPU instance's part of a MIG device's profile: "1c.3g.20gb" lies in a "3g.20gb"."""
-    return re.sub(r"^\d+c\.", "", profile)
+    return re.sub(r"^[0-9]+c\.", "", profile)
 
 
 def after_mig(name: str) -> str:
