@@ -41,6 +41,7 @@ class Generated:
     label: str
     groups: tuple[GresGroup, ...]
     warnings: tuple[str, ...]
+    of_inventory: bool
 
     @property
     def nodes(self) -> list[str]:
@@ -52,13 +53,18 @@ def for_node(node: Node, request: Request) -> Generated:
     """The lines of one node. Raises Refused where the node as it stands forbids them."""
     made = node_gres(node, request.options)
     problems = refusals.problems(node, made, request.options)
+    if not node.gpus:
+        problems.append("this node has no GPU")
     if request.node_name is not None:
         problems += _bad_name(request.node_name)
     if problems:
         raise Refused(f"no gres.conf for {node.name}", problems)
     name = request.node_name or node.name
     group = GresGroup(request.node_name, (name,), made.records, made.types)
-    return _generated((group,), refusals.warnings(node, made), request.node_name or "", request)
+    text = _text((group,), request, request.node_name or "")
+    return Generated(
+        text, request.node_name or "", (group,), tuple(refusals.warnings(node, made)), False
+    )
 
 
 def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
@@ -72,6 +78,9 @@ def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
     folding, problems, warnings = Fold(), [], []
     try:
         for node in nodes:
+            if not node.gpus:
+                warnings.append(f"{node.name}: left out: it has no GPU")
+                continue
             made = node_gres(node, request.options)
             wrong = _bad_name(node.name) + refusals.problems(node, made, request.options)
             problems += [f"{node.name}: {problem}" for problem in wrong]
@@ -82,16 +91,14 @@ def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
     problems += [f"{name}: is in the inventory more than once" for name in folding.duplicates]
     if problems:
         raise Refused("no gres.conf for this inventory", problems)
-    return _generated(folding.groups(), warnings, "", request)
+    groups = folding.groups()
+    return Generated(_text(groups, request, ""), "", groups, tuple(warnings), True)
 
 
-def _generated(
-    groups: tuple[GresGroup, ...], warnings: Sequence[str], label: str, request: Request
-) -> Generated:
+def _text(groups: Sequence[GresGroup], request: Request, label: str) -> str:
     lines = list(_lines(groups, request.options))
     comments = advice.comments(groups, request.options, request.explain)
-    body = _rendered(groups, comments, lines, request.root)
-    return Generated(block.wrap(body, label), label, groups, tuple(warnings))
+    return block.wrap(_rendered(groups, comments, lines, request.root), label)
 
 
 def _lines(groups: Iterable[GresGroup], options: GresOptions) -> Iterator[str]:
@@ -109,8 +116,8 @@ def _rendered(
     from slurm_mig.slurm.render import render, site_template
 
     folder = under(root, SITE_TEMPLATES)
-    text = render(TEMPLATE, folder, {"comments": comments, "lines": lines, "groups": groups})
     own = site_template(TEMPLATE, folder)
+    text = render(TEMPLATE, folder, {"comments": comments, "lines": lines, "groups": groups})
     if own is not None:
         _check_site_template(own, text, lines, groups)
     return text

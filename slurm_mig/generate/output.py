@@ -7,7 +7,7 @@ from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.files import write_atomic
 from slurm_mig.generate.build import Generated, Request
 from slurm_mig.slurm import block
-from slurm_mig.slurm.gres import GresRecord
+from slurm_mig.slurm.gres import GresGroup, GresRecord
 
 VERSION = 1
 
@@ -20,15 +20,14 @@ def write(path: Path, made: Generated) -> bool:
     """
     from slurm_mig.slurm.drift import drift
 
+    new = block.replace(_read(path), made.text, made.label)
+    differs = drift(new, made.text, made.nodes, f"{path} with the block in it")
+    if differs:
+        raise Refused(f"{path}: lines outside the marked block speak of the same GPUs", differs)
     try:
-        old = _read(path)
-        new = block.replace(old, made.text, made.label)
-        differs = drift(new, made.text, made.nodes, f"{path} with the block in it")
-        if differs:
-            raise Refused(f"{path}: lines outside the marked block speak of the same GPUs", differs)
         return write_atomic(path, new)
     except OSError as why:
-        raise SlurmMigError(f"{why.filename or path}: {why.strerror}") from why
+        raise SlurmMigError(f"{path}: {why.strerror}: nothing was changed") from why
 
 
 def check(path: Path, made: Generated) -> list[str]:
@@ -36,47 +35,65 @@ def check(path: Path, made: Generated) -> list[str]:
 
     Raises SlurmMigError where it cannot be read: that is neither same nor different.
     """
-    from slurm_mig.slurm.drift import drift
+    from slurm_mig.slurm.drift import drift, named_nodes
 
-    try:
-        return drift(_read(path), made.text, made.nodes, str(path))
-    except OSError as why:
-        raise SlurmMigError(f"{why.filename or path}: {why.strerror}") from why
+    text = _read(path)
+    # A node that left the inventory, but not the block, has drifted too.
+    nodes = dict.fromkeys([*made.nodes, *named_nodes(block.extract(text, made.label))])
+    return drift(text, made.text, nodes, str(path))
 
 
 def to_json(made: Generated, request: Request) -> dict[str, Any]:
-    """What `gen-gres --json` prints."""
-    return {
+    """What `gen-gres --json` prints: `node`, `gres` and `records` of one node.
+
+    Of an inventory instead `groups`, each with `nodes` (a host list), `gres` and `records`.
+    """
+    head = {
         "version": VERSION,
         "slurm_version": str(request.options.version),
         "autodetect": "nvml" if request.options.autodetect else "off",
-        "nodes": [
-            {
-                "nodes": group.node_names or group.nodes[0],
-                "gres": group.gres,
-                "records": [_record(record, len(group.nodes) == 1) for record in group.records],
-            }
-            for group in made.groups
-        ],
         "warnings": list(made.warnings),
+    }
+    if not made.of_inventory:
+        (group,) = made.groups
+        return {**head, "node": group.nodes[0], **_group(group)}
+    return {
+        **head,
+        "groups": [{"nodes": group.node_names, **_group(group)} for group in made.groups],
     }
 
 
-def _record(record: GresRecord, alone: bool) -> dict[str, Any]:
+def _group(group: GresGroup) -> dict[str, Any]:
+    # Equal nodes are equal but for their UUIDs.
+    alone = len(group.nodes) == 1
+    return {
+        "gres": group.gres,
+        "records": [
+            {**_record(record), "uuid": record.uuid if alone else None} for record in group.records
+        ],
+    }
+
+
+def _record(record: GresRecord) -> dict[str, Any]:
     return {
         "gres_index": record.gres_index,
         "type": record.type,
         "files": list(record.files),
         "profile": record.profile,
         "cores": record.cores,
-        # Equal nodes are equal but for these.
-        "uuid": record.uuid if alone else None,
     }
 
 
 def _read(path: Path) -> str:
-    """The file's text; "" where there is none. Raises OSError."""
+    """The file's text, its line ends as they are; "" where there is none.
+
+    Raises SlurmMigError where it cannot be read.
+    """
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return ""
+    except OSError as why:
+        raise SlurmMigError(f"{path}: {why.strerror}") from why
+    except UnicodeDecodeError as why:
+        raise SlurmMigError(f"{path}: not UTF-8 text (byte {why.start})") from why

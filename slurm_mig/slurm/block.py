@@ -27,6 +27,13 @@ def replace(text: str, block: str, label: str = "") -> str:
     return "".join([*lines[:first], block, *lines[last + 1 :]])
 
 
+def extract(text: str, label: str = "") -> str:
+    """What stands between the marks of this label; "" without them. Raises Refused as replace()."""
+    lines = text.splitlines(keepends=True)
+    place = _find(lines, label)
+    return "".join(lines[place[0] + 1 : place[1]]) if place else ""
+
+
 def _find(lines: list[str], label: str) -> tuple[int, int] | None:
     """First and last line of the block of this label, after a look at every mark."""
     found: dict[str, tuple[int, int]] = {}

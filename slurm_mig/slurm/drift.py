@@ -21,21 +21,22 @@ def drift(found: str, wanted: str, nodes: Iterable[str], name: str) -> list[str]
     differ in the same way share one diff. Raises ConfError where `found` cannot be read.
     """
     left, right = _PerNode(found), _PerNode(wanted)
-    differing: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    views: dict[tuple[tuple[int, ...], tuple[int, ...]], bool] = {}
+    alike: dict[tuple[tuple[int, ...], tuple[int, ...]], list[str]] = {}
     for node in nodes:
-        places = left.places(node), right.places(node)
-        if views.get(places) is False:
-            continue
-        pair = left.view(node), right.view(node)
-        views[places] = pair[0] != pair[1]
-        if views[places]:
-            differing.setdefault(pair, []).append(node)
+        alike.setdefault((left.places(node), right.places(node)), []).append(node)
+    differing: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (old, new), names in alike.items():
+        differing.setdefault((left.view(old), right.view(new)), []).extend(names)
     return [
         line
         for (old, new), names in differing.items()
         for line in unified_diff(old, new, name, f"wanted for {_some(names)}", lineterm="")
     ]
+
+
+def named_nodes(text: str) -> list[str]:
+    """Every node that a gres.conf names. Raises ConfError where it cannot be read."""
+    return _PerNode(text).named()
 
 
 class _PerNode:
@@ -57,9 +58,13 @@ class _PerNode:
         """Which lines the node reads, in Slurm's order: those without NodeName= first."""
         return (*self._for_all, *self._for_node.get(node, ()))
 
-    def view(self, node: str) -> tuple[str, ...]:
-        """What the node reads, in one way of writing."""
-        return tuple(_view([self._lines[at] for at in self.places(node)]))
+    def view(self, places: Iterable[int]) -> tuple[str, ...]:
+        """What a node that reads these lines is told, in one way of writing."""
+        return tuple(_view([self._lines[at] for at in places]))
+
+    def named(self) -> list[str]:
+        """Every node that is named."""
+        return list(self._for_node)
 
     def _expand(self, line: ConfLine) -> list[str]:
         host_list = line.node_names or ""

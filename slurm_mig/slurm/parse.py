@@ -8,7 +8,8 @@ from slurm_mig.errors import SlurmMigError
 
 _PAIR = re.compile(r"\s*([A-Za-z0-9_.]+)\s*[-*+/]?=\s*(?:\"([^\"]*)\"|(\S+))(?=\s|$)")
 _INCLUDE = re.compile(r"\s*include\s", re.IGNORECASE)
-_COMMENT = re.compile(r"(?<!\\)(?:\\\\)*#.*")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)#.*")
+_ESCAPE = re.compile(r"\\(.)")
 _KEYS = {
     *("autodetect", "count", "cores", "cpus", "file", "files", "flags", "link", "links"),
     *("multiplefiles", "name", "nodename", "type"),
@@ -41,13 +42,13 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
     start = ""
     number = 0
     for number, raw in enumerate(text.splitlines(), start=1):
-        bare = _COMMENT.sub("", raw).rstrip()
-        if bare.endswith("\\"):
+        bare = _COMMENT.sub(r"\1", raw).rstrip()
+        if (len(bare) - len(bare.rstrip("\\"))) % 2:
             start += bare[:-1]
             continue
-        yield number, start + bare
+        yield number, _ESCAPE.sub(r"\1", start + bare)
         start = ""
-    yield number, start
+    yield number, _ESCAPE.sub(r"\1", start)
 
 
 def _line(number: int, text: str) -> ConfLine:

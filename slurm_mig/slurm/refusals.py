@@ -17,8 +17,6 @@ def problems(node: Node, made: NodeGres, options: GresOptions) -> list[str]:
     `made` is what node_gres() made of `node` under `options`.
     """
     found = [problem for gpu in node.gpus for problem in _gpu_problems(gpu, options)]
-    if not node.gpus:
-        found.append("no GPU on this node: nothing to write")
     found += _misread(made)
     found += _shared_files(made)
     if options.autodetect:

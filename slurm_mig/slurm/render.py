@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
@@ -14,13 +15,24 @@ _FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError,
 
 
 def site_template(name: str, folder: Path) -> Path | None:
-    """The site's own template of this name below `folder`, if it has one."""
+    """The site's own template of this name in `folder`, if it has one.
+
+    Raises SlurmMigError where it cannot be told: ours must not step in for one unread.
+    """
     path = folder / name
-    return path if path.exists() else None
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SlurmMigError(f"{path}: {error.strerror}") from error
+    if not S_ISREG(mode):
+        raise SlurmMigError(f"{path}: not a file")
+    return path
 
 
 def render(name: str, folder: Path, values: Mapping[str, Sequence[object]]) -> str:
-    """Fill the template `name` in; one in `folder` goes before the package's own.
+    """Fill the template `name` in, looked for in `folder` and then among the package's own.
 
     Templates run in jinja2's sandbox, and a name that was not given is an error.
     Raises SlurmMigError, which names the template and the line.

@@ -1,29 +1,34 @@
 """Slurm's commands, run as a careful administrator would: absolute, bounded, no shell."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from slurm_mig.errors import SlurmError, UsageError
 from slurm_mig.slurm.version import SlurmVersion
 
-# Root's PATH is often short, and packages differ in where the daemons lie.
-SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/slurm/sbin"
+# PATH is often short where we run, and packages differ in where the daemons lie.
+USUAL_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/slurm/sbin"
 TIMEOUT_S = 10.0
 
 
-def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str = SEARCH_PATH) -> str:
+def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None = None) -> str:
     """Run a Slurm command and return what it printed.
 
+    It is looked for in `path`, or else in PATH and where Slurm usually lies.
     Raises SlurmError where it is not installed, fails, or does not end within `timeout_s`.
     """
+    if path is None:
+        path = os.pathsep.join(filter(None, [os.environ.get("PATH"), USUAL_PATH]))
     program = shutil.which(arguments[0], path=path)
     if program is None:
         raise SlurmError(f"{arguments[0]} is not installed (looked in {path})")
     command = " ".join(arguments)
     try:
         done = subprocess.run(
-            [program, *arguments[1:]],
+            [Path(program).absolute(), *arguments[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -41,7 +46,7 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str = SEAR
     return done.stdout
 
 
-def installed_version(path: str = SEARCH_PATH) -> SlurmVersion:
+def installed_version(path: str | None = None) -> SlurmVersion:
     """The version of the slurmd of this machine. Raises SlurmError where there is none."""
     try:
         return SlurmVersion.parse(run(["slurmd", "-V"], path=path))

@@ -29,6 +29,7 @@ RTX = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
 
 # The memory that NVML tells, by the profile's name: A100-40GB and H100-80GB (a few each).
 MEMORY_MIB = {"5gb": 4864, "10gb": 9856, "20gb": 19968, "24gb": 24192, "40gb": 40192, "80gb": 80384}
+ON = MigMode(True, True)
 PROFILE = re.compile(r"(?:(\d)c\.)?(\d)g\.(\d+gb)")
 
 
@@ -75,7 +76,7 @@ def gpu(
     name: str = A100,
     gpu_index: int = 0,
     gpu_minor: int | None = None,
-    mig_mode: MigMode | None = MigMode(True, True),
+    mig_mode: MigMode | None = ON,
     devices: Sequence[MigDevice] | None = None,
     empty: Sequence[GpuInstance] = (),
     cores: Cores | None = None,

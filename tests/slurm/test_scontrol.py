@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from slurm_mig.errors import SlurmError
+from slurm_mig.slurm.scontrol import installed_version, run
+from slurm_mig.slurm.version import SlurmVersion
+
+
+def program(folder: Path, text: str, name: str = "slurmd") -> str:
+    """A stand-in for a Slurm command; returns the PATH that finds it."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_the_version_is_what_slurmd_says(tmp_path: Path) -> None:
+    path = program(tmp_path, 'test "$1" = -V && echo slurm-wlm 22.05.8')
+    assert installed_version(path) == SlurmVersion(22, 5, 8)
+
+
+def test_without_slurm_the_way_on_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SlurmError, match=r"slurmd is not installed .*; give --slurm-version"):
+        installed_version(str(tmp_path))
+
+
+def test_a_slurmd_that_says_something_else(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo hello")
+    with pytest.raises(SlurmError, match=r"'hello'.*give --slurm-version"):
+        installed_version(path)
+
+
+def test_a_failure_is_told_with_the_last_line_of_stderr(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo one >&2; echo two >&2; exit 3")
+    with pytest.raises(SlurmError, match=r"`slurmd -G` failed with 3: two$"):
+        run(["slurmd", "-G"], path=path)
+
+
+def test_a_wait_has_an_end(tmp_path: Path) -> None:
+    path = program(tmp_path, "exec sleep 30")
+    with pytest.raises(SlurmError, match=r"did not end within 0\.1 s"):
+        run(["slurmd", "-V"], timeout_s=0.1, path=path)
+
+
+def test_what_cannot_be_started(tmp_path: Path) -> None:
+    (tmp_path / "slurmd").write_text("#!/nowhere/sh\n")
+    (tmp_path / "slurmd").chmod(0o755)
+    with pytest.raises(SlurmError, match="could not be started"):
+        run(["slurmd"], path=str(tmp_path))
+
+
+def test_commands_get_no_environment_but_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_PRELOAD_X", "1")
+    path = program(tmp_path, "env")
+    names = {line.partition("=")[0] for line in run(["slurmd"], path=path).splitlines()}
+    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LC_ALL"}
