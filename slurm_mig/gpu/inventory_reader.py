@@ -70,7 +70,7 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[str, object]]:
             yield (f"{path}: " if number == 1 else f"{path}: node {number}: "), value
     except OSError as error:
         problems.append(f"{path}: {error.strerror}")
-    except ValueError as error:  # of JSON or of UTF-8
+    except (ValueError, RecursionError) as error:  # of UTF-8, of JSON, or nested to no end
         problems.append(f"{path}: not JSON ({error}): save `slurm-mig discover --json` again")
     else:
         if not number:
