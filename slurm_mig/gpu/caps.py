@@ -8,8 +8,8 @@ may open which slice.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from slurm_mig.errors import CapsError
 from slurm_mig.files import under
@@ -28,8 +28,7 @@ _LINE = re.compile(f"({_SLICE}|(?!gpu)[!-~]+) ({_NUMBER})")
 _FIELD = re.compile(f"([A-Za-z]+):[ \\t]*({_NUMBER})")
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """One `access` file: the device node as the driver wants it.
 
     `modify` is whether nvidia-modprobe may create or change the node.
@@ -40,8 +39,7 @@ class Capability:
     modify: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(NamedTuple):
     """The driver's files below `root`. `major` is None when no nvidia-caps is registered."""
 
     root: Path

@@ -7,9 +7,9 @@ far socket, and since Slurm 24.11.2 drain the node.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from slurm_mig.files import under
 from slurm_mig.model import Cores
@@ -17,8 +17,7 @@ from slurm_mig.model import Cores
 CPUS = "/sys/devices/system/cpu"
 
 
-@dataclass(frozen=True, slots=True)
-class Core:
+class Core(NamedTuple):
     """One core: its online CPUs (hardware threads), its socket and its NUMA node."""
 
     cpus: frozenset[int]
@@ -26,8 +25,7 @@ class Core:
     numa_node: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
+class Topology(NamedTuple):
     """The machine's cores in the order of Slurm's logical ids: a core's id is its position.
 
     That order is hwloc's: sockets, and the cores of a socket, by lowest CPU number.

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from slurm_mig.errors import NvmlError
 from slurm_mig.gpu.caps import Caps, read_caps
@@ -27,8 +28,7 @@ from slurm_mig.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """One GPU as NVML shows it. `instances` is None where only root may see them."""
 
     gpu: GpuInfo

@@ -1,10 +1,10 @@
 """The port: what slurm-mig asks of NVML, in plain frozen data.
 
 Behind it stands nvidia-ml-py (nvml.py) or, in tests, a fake held to the same contract.
+Named tuples, not dataclasses, in this folder: each is made a millisecond sooner, at every start.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from slurm_mig.model import (
     CiId,
@@ -18,8 +18,7 @@ from slurm_mig.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GpuInfo:
+class GpuInfo(NamedTuple):
     """One physical GPU. `mig_mode` is None where it cannot do MIG."""
 
     gpu_index: GpuIndex
@@ -31,8 +30,7 @@ class GpuInfo:
     mig_mode: MigMode | None
 
 
-@dataclass(frozen=True, slots=True)
-class MigInfo:
+class MigInfo(NamedTuple):
     """One MIG device, that is, one compute instance. `memory_mib` is its GPU instance's."""
 
     mig_index: MigIndex
@@ -46,8 +44,7 @@ class MigInfo:
     ci_slices: int
 
 
-@dataclass(frozen=True, slots=True)
-class GiInfo:
+class GiInfo(NamedTuple):
     """One GPU instance, whether or not it has compute instances."""
 
     gi_id: GiId

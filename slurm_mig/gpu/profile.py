@@ -4,8 +4,8 @@
 """
 
 import re
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 _MIB_PER_GIB = 1024
 _NAME = re.compile(
@@ -14,8 +14,7 @@ _NAME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A profile name taken apart. `attribute` is "", "+me", "+me.all", "+gfx" or "-me" today.
 
     `memory_gb` is the number in the name, which is rounded and differs between drivers:
