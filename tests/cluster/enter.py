@@ -1,4 +1,4 @@
-"""Run a command in namespaces of its own, laid out by a plan: `enter.py PLAN COMMAND…`.
+"""Run a command in namespaces of its own, laid out by a plan: `enter.py PLAN [COMMAND…]`.
 
 PLAN is a JSON list of steps, each `[name, *arguments]`, named like the functions in STEPS.
 This file imports only the standard library and starts in some 20 ms (`python -I -S`), because
@@ -19,7 +19,8 @@ NAMESPACES = {"mount": 0x00020000, "uts": 0x04000000, "net": 0x40000000}
 BIND, MOVE, REC, RDONLY, REMOUNT = 0x1000, 0x2000, 0x4000, 0x1, 0x20
 UNBINDABLE, PRIVATE = 1 << 17, 1 << 18
 ORDINARY = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # minors of major 1
-SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
+SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 0x1
+DOCUMENTATION = "192.0.2.1"  # RFC 5737: nobody's address
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,15 +43,19 @@ def unshare(*names: str) -> None:
     mount("none", "/", "", REC | PRIVATE)
 
 
-def bind(source: str, target: str, *, readonly: bool = False) -> None:
+def bind(source: str, target: str) -> None:
     """Show `source` and what is mounted below it at `target`, made if missing."""
     if Path(source).is_dir():
         Path(target).mkdir(parents=True, exist_ok=True)
     else:
         Path(target).touch(exist_ok=True)
     mount(source, target, "", BIND | REC)
-    if readonly:
-        mount("", target, "", BIND | REMOUNT | RDONLY)
+
+
+def readonly(source: str, target: str) -> None:
+    """The same, for looking only."""
+    bind(source, target)
+    mount("", target, "", BIND | REMOUNT | RDONLY)
 
 
 def scratch(target: str) -> None:
@@ -60,9 +65,14 @@ def scratch(target: str) -> None:
     mount("none", target, "", UNBINDABLE)
 
 
+def empty(target: str) -> None:
+    """Hide what is at `target` under an empty tmpfs."""
+    mount("tmpfs", target, "tmpfs", 0, "mode=755")
+
+
 def splice(folder: str, workspace: str, *skip: str) -> None:
     """Make `folder` a tmpfs with the same contents, in which mount points can be made."""
-    mount("tmpfs", workspace, "tmpfs", 0, "mode=755")
+    empty(workspace)
     show((entry for entry in Path(folder).iterdir() if entry.name not in skip), workspace)
     mount(workspace, folder, "", MOVE)
 
@@ -79,7 +89,7 @@ def show(entries: Iterable[Path], target: str) -> None:
 
 def devices(source: str, workspace: str) -> None:
     """A /dev with the ordinary nodes of any machine and the NVIDIA nodes found in `source`."""
-    mount("tmpfs", workspace, "tmpfs", 0, "mode=755")
+    empty(workspace)
     dev = Path(workspace)
     for name, minor in ORDINARY.items():
         _node(dev / name, 1, minor)
@@ -98,11 +108,17 @@ def _node(path: Path, major: int, minor: int) -> None:
     path.chmod(0o666)
 
 
+def hierarchy(controller: str, target: str) -> Path:
+    """Mount a whole cgroup (v1) hierarchy; wherever it is mounted, it is the same one."""
+    whole = Path(target)
+    whole.mkdir(parents=True, exist_ok=True)
+    mount("cgroup", target, "cgroup", 0, controller)
+    return whole
+
+
 def cgroup(controller: str, group: str, workspace: str) -> None:
     """Show one cgroup (v1), made if missing, as if it were the whole hierarchy, and join it."""
-    whole = Path(workspace, "whole", controller)
-    whole.mkdir(parents=True)
-    mount("cgroup", str(whole), "cgroup", 0, controller)
+    whole = hierarchy(controller, f"{workspace}/{controller}")
     (whole / group).mkdir(parents=True, exist_ok=True)
     (whole / group / "cgroup.procs").write_text(str(os.getpid()))
     bind(str(whole / group), f"/sys/fs/cgroup/{controller}")
@@ -110,17 +126,31 @@ def cgroup(controller: str, group: str, workspace: str) -> None:
 
 def loopback() -> None:
     """Let the new network namespace talk to itself."""
+    # Slurm looks names up with AI_ADDRCONFIG, which fails where 127.0.0.1 is all there is.
+    address = struct.pack("16sH2x4s8x", b"lo:0", socket.AF_INET, socket.inet_aton(DOCUMENTATION))
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+        fcntl.ioctl(any_socket, SIOCSIFADDR, address)
 
 
-def another_root(root: str, view: str) -> None:
-    """This machine at `view`, but with the programs and libraries of `root`, and its /etc."""
+def another_root(root: str, view: str, *ours: str) -> None:
+    """This machine at `view`, but with the programs of `root` and its /etc, save for `ours`."""
     Path(view).mkdir(parents=True, exist_ok=True)
     show((entry for entry in Path(root).iterdir() if entry.name in PROGRAMS), view)
     show((entry for entry in Path("/").iterdir() if entry.name not in PROGRAMS), view)
-    for name in ("passwd", "group"):
+    for name in ours:
         bind(f"/etc/{name}", f"{view}/etc/{name}")
+
+
+def hold() -> None:
+    """Leave a process behind that keeps the namespaces, print its id, and end."""
+    if pid := os.fork():
+        print(pid, flush=True)
+        os._exit(0)
+    os.setsid()
+    for stream in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    os.execvp("sleep", ["sleep", "infinity"])
 
 
 PROGRAMS = {"bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"}
@@ -128,13 +158,16 @@ PROGRAMS = {"bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"}
 STEPS: dict[str, Callable[..., None]] = {
     "unshare": unshare,
     "bind": bind,
+    "readonly": readonly,
     "scratch": scratch,
     "splice": splice,
     "devices": devices,
+    "empty": empty,
     "cgroup": cgroup,
     "loopback": loopback,
     "another_root": another_root,
     "mkdir": os.mkdir,
+    "hold": hold,
     "chroot": os.chroot,
     "chdir": os.chdir,
     "hostname": socket.sethostname,
@@ -142,7 +175,7 @@ STEPS: dict[str, Callable[..., None]] = {
 
 
 def main() -> None:
-    """Carry out the plan, then become the command."""
+    """Carry out the plan, then become the command; a plan that ends with `hold` needs none."""
     for name, *arguments in json.loads(sys.argv[1]):
         STEPS[name](*arguments)
     os.execvp(sys.argv[2], sys.argv[2:])

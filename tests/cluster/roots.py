@@ -27,7 +27,7 @@ PACKAGES = (
 )
 NVML_PLUGIN = "slurm-wlm-nvml-plugin"  # Debian contrib
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale")
-RECIPE = 2  # counted up when what is done below changes
+RECIPE = 3  # counted up when what is done below changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,11 @@ def _finish(root: Path) -> None:
     for program in (root / "usr/sbin").glob("*-wlm"):
         program.with_name(program.name.removesuffix("-wlm")).symlink_to(program.name)
     (root / "usr/bin/awk").symlink_to("mawk")
-    for name in ("passwd", "group"):
-        (root / "etc" / name).touch()  # the machine's own are shown here
+    # Where a node's own are shown.
+    for name in ("passwd", "group", "hosts"):
+        (root / "etc" / name).touch()
+    for name in ("slurm", "slurm-mig"):
+        (root / "etc" / name).mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager

@@ -112,7 +112,8 @@ def _plan(slurm: roots.Slurm, tree: Path, workspace: Path) -> list[list[str]]:
     steps.append(["devices", str(tree / "dev"), dev])
     steps += [["bind", str(tree / path), f"/{path}"] for path in driver_files(tree)]
     if not slurm.is_host:
-        steps += [["another_root", str(slurm.root), view], ["chroot", view], ["chdir", "/"]]
+        steps += [["another_root", str(slurm.root), view, "passwd", "group"]]
+        steps += [["chroot", view], ["chdir", "/"]]
     return steps
 
 

@@ -1,0 +1,115 @@
+"""The steps of `up`: folders, machines, configuration, daemons."""
+
+import hashlib
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cluster import roots, simulated, slurmconf, wrappers
+from tests.cluster.machines import Machines
+from tests.cluster.node import ClusterError, Holder, start_time
+from tests.cluster.slurmconf import CONTROLLER
+
+
+@dataclass(frozen=True, slots=True)
+class Gres:
+    """What a node has: the value of its `Gres=` and the text of its gres.conf."""
+
+    line: str
+    conf: str
+
+
+GresOf = Callable[[Machines, str], Gres]
+
+
+def ask_slurm_mig(machines: Machines, name: str) -> Gres:
+    """What slurm-mig itself, run on the node, makes of its GPUs."""
+    tool = [sys.executable, "-m", "slurm_mig", "gen-gres", "--node", name]
+    tool += ["--slurm-version", machines.slurm.version]
+    line = machines.exec(name, [*tool, "--gres-line"]).stdout.strip()
+    return Gres(line, machines.exec(name, tool).stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen for a cluster; `settings` are further lines of its slurm.conf."""
+
+    slurm: str = "22.05"
+    cpus: int = 16
+    settings: Mapping[str, str] = field(default_factory=dict)
+    gres: GresOf = ask_slurm_mig
+    make_machine: simulated.MakeMachine = simulated.simulate
+
+
+def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
+    """Start all of a cluster in a folder that is not there or empty. Raises ClusterError.
+
+    `nodes` are names and their GPUs. What was started before an error stays until `down`.
+    """
+    slurm = roots.find(options.slurm)
+    _make_folders(folder)
+    machines = Machines(folder, slurm, tuple(nodes))
+    machines.save()
+    for name, gpus in nodes.items():
+        machine = options.make_machine(machines.node(name).folder, gpus)
+        simulated.copy_library(machine, folder / "lib")
+    wrappers.write(slurm, folder / "bin")
+    (folder / "hosts").write_text(slurmconf.hosts(machines.names))
+    _start_machines(machines)
+    _configure(machines, options)
+    _start_daemons(machines)
+    return machines
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise ClusterError(f"{folder} is not empty: `down` it first, or name another")
+    for name in (".", "log", "lib", "state", "munge", "nodes"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).chmod(0o755)
+    key = folder / "munge/munge.key"
+    key.touch(0o400)
+    key.write_bytes(secrets.token_bytes(64))
+
+
+def _start_machines(machines: Machines) -> None:
+    group, first = group_of(machines.folder), None
+    for name in (CONTROLLER, *machines.names):
+        pid = machines.node(name).start(group, first)
+        machines.holders[name] = Holder(pid, start_time(pid) or 0)
+        first = first or machines.holders[name]
+        machines.save()
+
+
+def _configure(machines: Machines, options: Options) -> None:
+    shared = Path("/run/cluster") / machines.conf.relative_to(machines.folder)
+    confs = []
+    for number, name in enumerate(machines.names):
+        gres = options.gres(machines, name)
+        etc = machines.node(name).root / "etc/slurm"
+        (etc / "gres.conf").write_text(gres.conf)
+        for file in ("slurm.conf", "cgroup.conf"):
+            (etc / file).symlink_to(shared / file)
+        port = slurmconf.FIRST_SLURMD_PORT + number
+        confs.append(slurmconf.NodeConf(name, gres.line, options.cpus, port))
+    text = slurmconf.slurm_conf(machines.slurm.plugins, confs, options.settings)
+    (machines.conf / "slurm.conf").write_text(text)
+    (machines.conf / "cgroup.conf").write_text(slurmconf.CGROUP_CONF)
+
+
+def _start_daemons(machines: Machines) -> None:
+    munge = "/run/munge"
+    files = {"key": "key", "pid": "pid", "log": "log", "seed": "seed"}
+    options = [f"--{kind}-file={munge}/munge.{end}" for kind, end in files.items()]
+    munged = ["munged", "--num-threads=10", f"--socket={munge}/munge.socket.2", *options]
+    machines.exec(CONTROLLER, munged)
+    machines.exec(CONTROLLER, ["slurmctld"])
+    for name in machines.names:
+        machines.exec(name, ["slurmd", "-N", name])
+
+
+def group_of(folder: Path) -> str:
+    """The cgroup of the cluster in a folder: known before, and after, anything else is."""
+    return f"slurm-mig-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"

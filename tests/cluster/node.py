@@ -1,0 +1,138 @@
+"""One simulated machine: its own /dev, /proc/driver, /run, /etc, hostname and cgroups.
+
+Inside, the same paths mean the same on every machine of a cluster, and none of them needs
+leave to walk through the folder in which the cluster lies:
+/run/cluster (that folder), /run/sim (this machine's simulator state), /run/checkout (the
+project, read-only), and the files that the machine keeps: /run, /etc/slurm, /etc/slurm-mig,
+/var/lib/slurm-mig, all of which lie below `Node.root` for those who look from outside.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import enter, roots
+from tests.cluster.slurmds import driver_files
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SCRATCH = "/run/scratch"  # of one machine: mounts in the making, and the other Debian's view
+VIEW = f"{SCRATCH}/view"
+CONTROLLERS = ("devices", "freezer")
+_IN_CGROUP = "; ".join(f"echo $$ >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS)
+_JOIN = f'{_IN_CGROUP}; cd "$0" 2>/dev/null || cd /; exec "$@"'
+
+
+class ClusterError(Exception):
+    """A cluster did not come up, is not there, or did not do as it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that keeps a machine's namespaces; `start` tells it from a later namesake."""
+
+    pid: int
+    start: int
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return start_time(self.pid) == self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of a cluster, on disk: `cluster` is the cluster's folder."""
+
+    name: str
+    cluster: Path
+    slurm: roots.Slurm
+
+    @property
+    def folder(self) -> Path:
+        """Its simulator's state (MIGSIM_DIR), and its root, spool and so on."""
+        return self.cluster / "nodes" / self.name
+
+    @property
+    def root(self) -> Path:
+        """Its tree: /dev, /proc and the files that it keeps."""
+        return self.folder / "root"
+
+    def start(self, group: str, share_net_of: Holder | None) -> int:
+        """Make the namespaces; the id of the process that holds them. Raises ClusterError."""
+        for name in ("run", "etc/slurm", "etc/slurm-mig", "var/lib/slurm-mig", "dev"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        plan = self._plan(f"{group}/{self.name}", new_net=share_net_of is None)
+        network = [f"--net=/proc/{share_net_of.pid}/ns/net"] if share_net_of else []
+        inside = [sys.executable, "-I", "-S", enter.__file__, json.dumps([*plan, ["hold"]])]
+        done = subprocess.run(["nsenter", *network, *inside], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ClusterError(f"the namespaces of {self.name} could not be made: {done.stderr}")
+        return int(done.stdout)
+
+    def _plan(self, group: str, *, new_net: bool) -> list[list[object]]:
+        etc = ("hosts", "slurm", "slurm-mig")
+        steps: list[list[object]] = [["unshare", "mount", "uts", *(["net"] if new_net else [])]]
+        steps += [["loopback"]] if new_net else []
+        steps += [["hostname", self.name], *self._mount_run(), ["scratch", SCRATCH]]
+        for name in ("dev", "etc", "lib"):
+            steps.append(["mkdir", f"{SCRATCH}/{name}"])
+        steps.append(["devices", str(self.root / "dev"), f"{SCRATCH}/dev"])
+        steps += [["bind", str(self.root / path), f"/{path}"] for path in driver_files(self.root)]
+        steps.append(["splice", "/etc", f"{SCRATCH}/etc", *etc])
+        steps.append(["bind", str(self.cluster / "hosts"), "/etc/hosts"])
+        steps += [["bind", str(self.root / "etc" / name), f"/etc/{name}"] for name in etc[1:]]
+        steps.append(["splice", "/var/lib", f"{SCRATCH}/lib", "slurm-mig"])
+        steps.append(["bind", str(self.root / "var/lib/slurm-mig"), "/var/lib/slurm-mig"])
+        steps.append(["empty", "/sys/fs/cgroup"])
+        steps += [["cgroup", name, group, SCRATCH] for name in CONTROLLERS]
+        if not self.slurm.is_host:
+            steps.append(["another_root", str(self.slurm.root), VIEW, "passwd", "group", *etc])
+        return steps
+
+    def _mount_run(self) -> list[list[object]]:
+        return [
+            ["bind", str(self.root / "run"), "/run"],
+            ["bind", str(self.cluster), "/run/cluster"],
+            ["bind", str(self.folder), "/run/sim"],
+            ["bind", str(self.cluster / "munge"), "/run/munge"],
+            ["readonly", str(CHECKOUT), "/run/checkout"],
+        ]
+
+
+def command(holder: Holder, words: Sequence[str]) -> list[str]:
+    """The command that runs `words` on the machine that `holder` keeps."""
+    if not holder.alive():
+        raise ClusterError("the machine is not running any more: `down` the cluster, then `up`")
+    inside = ["nsenter", f"--target={holder.pid}", "--mount", "--uts", "--net"]
+    return [*inside, "sh", "-c", _JOIN, str(Path.cwd()), *words]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What programs on a machine of a cluster find in their environment."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SLURM_", "SLURMD_", "MIGSIM_"))
+    }
+    ordinary = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    path = f"/run/cluster/bin:{ordinary}:/usr/sbin:/sbin:{Path(sys.executable).parent}"
+    ours = {
+        "PATH": path,
+        "SLURM_CONF": "/etc/slurm/slurm.conf",
+        "LD_LIBRARY_PATH": "/run/cluster/lib",
+        "MIGSIM_DIR": "/run/sim",
+    }
+    return {**kept, **ours, **(more or {})}
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None if there is none or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
