@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -86,47 +86,54 @@ def _some_layouts(model: GpuModel) -> tuple[tuple[PlacedGi, ...], ...]:
     return tuple(placed for placed in valid_layouts(model) if placed)
 
 
-def ci_divisions(profile: GiProfile) -> Iterator[tuple[CiProfile, ...]]:
-    """Ways to divide a GPU instance into smaller compute instances, the largest first.
-
-    Only those that fit when each is put at the first place that is free: the driver places
-    compute instances by itself, and how is not known.
-    """
-    smaller = [ci for ci in reversed(profile.ci_profiles) if ci.slices < profile.slices]
-    for number in range(1, profile.slices + 1):
-        for cis in combinations_with_replacement(smaller, number):
-            if _first_fit(cis):
-                yield cis
+def ci_divisions(profile: GiProfile) -> set[tuple[int, ...]]:
+    """The slices of the compute instances that can divide a GPU instance, the largest first."""
+    return {
+        tuple(sorted((ci.slices for ci in cis), reverse=True))
+        for cis in _ci_extensions(profile, (), 0)
+        if cis
+    }
 
 
-def _first_fit(cis: Sequence[CiProfile]) -> bool:
-    taken: set[int] = set()
-    for ci in cis:
-        places = (set(range(start, start + ci.size)) for start in ci.starts)
-        place = next((place for place in places if not place & taken), None)
-        if place is None:
-            return False
-        taken |= place
-    return True
+def _ci_extensions(
+    profile: GiProfile, cis: tuple[CiProfile, ...], first: int
+) -> Iterator[tuple[CiProfile, ...]]:
+    if first >= profile.slices:
+        yield cis
+        return
+    yield from _ci_extensions(profile, cis, first + 1)
+    for ci in profile.ci_profiles:
+        if ci.slices < profile.slices and first in ci.starts:
+            yield from _ci_extensions(profile, (*cis, ci), first + ci.size)
 
 
 @st.composite
 def layouts(draw: st.DrawFn, model: GpuModel, *, without_ci: bool = False) -> str:
     """A LAYOUT string for `python -m tests.sim`, with one MIG device at least.
 
-    GPU instances are named in any order, for that decides which ids they get, and with their
-    starts unless they are all alike. `without_ci`: some may have no compute instance.
+    Instances are named in any order, for that decides which ids they get, and with their starts
+    or without. `without_ci`: some GPU instances may have no compute instance.
     """
     placed = draw(st.permutations(draw(st.sampled_from(_some_layouts(model)))))
     alike = len({gi.profile for gi in placed}) == 1
     if alike and draw(st.booleans()):
         return f"{len(placed)}x{placed[0].profile.name}"
-    parts = [f"{gi}{draw(_division(gi.profile, without_ci))}" for gi in placed]
-    if all(part.endswith(":none") for part in parts):
-        parts[0] = str(placed[0])
-    return "/".join(parts)
+    starts = draw(st.booleans())
+    names = [str(gi) if starts else gi.profile.name for gi in placed]
+    divisions = [draw(_division(gi.profile, without_ci)) for gi in placed]
+    if set(divisions) == {":none"}:
+        divisions[0] = ""
+    return "/".join(name + division for name, division in zip(names, divisions, strict=True))
 
 
+@cache
 def _division(profile: GiProfile, without_ci: bool) -> st.SearchStrategy[str]:
-    divided = ["".join(f":{ci.slices}c" for ci in cis) for cis in ci_divisions(profile)]
-    return st.sampled_from(["", "", *divided, *([":none"] if without_ci else [])])
+    """The part of LAYOUT after the GPU instance: mostly nothing, that is, all of it in one."""
+    in_any_order = [
+        st.permutations(division).map(lambda order: "".join(f":{slices}c" for slices in order))
+        for division in sorted(ci_divisions(profile))
+    ]
+    whole = [ci for ci in profile.ci_profiles if ci.slices == profile.slices]
+    with_fewer_sm = [st.just(f":id{ci.profile_id}") for ci in whole[:-1]]
+    none = [st.just(":none")] if without_ci else []
+    return st.one_of(st.just(""), st.just(""), *in_any_order, *with_fewer_sm, *none)
