@@ -3,12 +3,11 @@
 `FakeNvml` (tests/contract/test_nvml.py): a machine with GPUs as a test describes them.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu.nvml_codes import INVALID_ARGUMENT, nvml_error
+from slurm_mig.gpu.nvml_codes import GPU_IS_LOST, INVALID_ARGUMENT, nvml_error
 from slurm_mig.gpu.nvml_port import GiInfo, GpuInfo, MigInfo
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import (
@@ -28,23 +27,30 @@ H100 = "NVIDIA H100 80GB HBM3"
 
 @dataclass(frozen=True)
 class FakeSlice:
-    """One GPU instance and the profiles of its compute instances (none: it is empty)."""
+    """One GPU instance, and the (profile, SMs) of its compute instances; without any, empty."""
 
     profile: str
     start: int
     size: int
     gi_id: int
-    compute: tuple[str, ...]
+    compute: tuple[tuple[str, int], ...]
+    memory_mib: int
+    profile_id: int = 19
 
 
 def slice_of(profile: str, start: int, size: int, gi_id: int, *compute: str) -> FakeSlice:
-    """A GPU instance with one compute instance of all of it, unless `compute` names others."""
-    return FakeSlice(profile, start, size, gi_id, compute or (profile,))
+    """A GPU instance with one compute instance of all of it, unless `compute` names others.
+
+    Memory and SMs are round numbers: 1000 MiB for every GB in the name, 16 SMs a slice.
+    """
+    names = compute or (profile,)
+    sizes = tuple((name, 16 * parse(name).ci_slices) for name in names)
+    return FakeSlice(profile, start, size, gi_id, sizes, 1000 * parse(profile).memory_gb)
 
 
 def empty(profile: str, start: int, size: int, gi_id: int) -> FakeSlice:
     """A GPU instance without a compute instance."""
-    return FakeSlice(profile, start, size, gi_id, ())
+    return FakeSlice(profile, start, size, gi_id, (), 1000 * parse(profile).memory_gb)
 
 
 @dataclass
@@ -58,6 +64,7 @@ class FakeGpu:
     mig_mode: MigMode | None = None  # None: on when there are slices
     mig_gaps: frozenset[int] = frozenset()  # slots of the list of MIG devices left empty
     near: frozenset[int] | None = None
+    lost: bool = False  # off the bus
 
 
 @dataclass
@@ -75,13 +82,16 @@ class FakeNvml:
 
     def gpus(self) -> tuple[GpuInfo, ...]:
         self._called("gpus")
-        return tuple(self._info(number, gpu) for number, gpu in enumerate(self.machine))
+        indices = [GpuIndex(number) for number in range(len(self.machine))]
+        return tuple(_info(index, self._gpu(index)) for index in indices)
 
     def near_cpus(self, gpu_index: GpuIndex) -> frozenset[int] | None:
-        return self._gpu("near_cpus", gpu_index).near
+        self._called("near_cpus")
+        return self._gpu(gpu_index).near
 
     def mig_devices(self, gpu_index: GpuIndex) -> tuple[MigInfo, ...]:
-        gpu = self._gpu("mig_devices", gpu_index)
+        self._called("mig_devices")
+        gpu = self._gpu(gpu_index)
         slots = (slot for slot in range(100) if slot not in gpu.mig_gaps)
         parts = ((s, ci_id, ci) for s in gpu.slices or () for ci_id, ci in enumerate(s.compute))
         return tuple(
@@ -90,11 +100,12 @@ class FakeNvml:
         )
 
     def gpu_instances(self, gpu_index: GpuIndex) -> tuple[GiInfo, ...] | None:
-        gpu = self._gpu("gpu_instances", gpu_index)
+        self._called("gpu_instances")
+        gpu = self._gpu(gpu_index)
         if not self.root_user:
             return None
         found = (
-            GiInfo(GiId(s.gi_id), s.profile, ProfileId(19), Placement(s.start, s.size))
+            GiInfo(GiId(s.gi_id), s.profile, ProfileId(s.profile_id), Placement(s.start, s.size))
             for s in gpu.slices or ()
         )
         return tuple(sorted(found, key=lambda gi: gi.gi_id))
@@ -104,34 +115,33 @@ class FakeNvml:
         if method in self.failing:
             raise self.failing[method]
 
-    def _gpu(self, method: str, gpu_index: GpuIndex) -> FakeGpu:
-        self._called(method)
+    def _gpu(self, gpu_index: GpuIndex) -> FakeGpu:
+        where = f"GPU {gpu_index}"
         if not 0 <= gpu_index < len(self.machine):
-            raise nvml_error(f"GPU {gpu_index}", INVALID_ARGUMENT, "Invalid Argument")
+            raise nvml_error(where, INVALID_ARGUMENT, "Invalid Argument")
+        if self.machine[gpu_index].lost:
+            raise nvml_error(where, GPU_IS_LOST, "GPU is lost")
         return self.machine[gpu_index]
 
-    @staticmethod
-    def _info(number: int, gpu: FakeGpu) -> GpuInfo:
-        on = bool(gpu.slices)
-        able = gpu.slices is not None
-        return GpuInfo(
-            gpu_index=GpuIndex(number),
-            gpu_minor=GpuMinor(number if gpu.minor is None else gpu.minor),
-            uuid=f"GPU-00000000-0000-0000-0000-{number:012d}",
-            name=gpu.name,
-            pci_bus_id=f"00000000:{7 + number:02X}:00.0",
-            memory_mib=gpu.memory_mib,
-            mig_mode=(gpu.mig_mode or MigMode(on, on)) if able else None,
-        )
+
+def _info(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
+    on = bool(gpu.slices)
+    able = gpu.slices is not None
+    return GpuInfo(
+        gpu_index=gpu_index,
+        gpu_minor=GpuMinor(gpu_index if gpu.minor is None else gpu.minor),
+        uuid=f"GPU-00000000-0000-0000-0000-{gpu_index:012d}",
+        name=gpu.name,
+        pci_bus_id=f"00000000:{7 + gpu_index:02X}:00.0",
+        memory_mib=gpu.memory_mib,
+        mig_mode=(gpu.mig_mode or MigMode(on, on)) if able else None,
+    )
 
 
-@contextmanager
-def fake_session(nvml: FakeNvml) -> Iterator[FakeNvml]:
-    """`slurm_mig.gpu.nvml.session`, over the fake."""
-    yield nvml
-
-
-def _mig(gpu_index: int, slot: int, slice_: FakeSlice, ci_id: int, profile: str) -> MigInfo:
+def _mig(
+    gpu_index: int, slot: int, slice_: FakeSlice, ci_id: int, compute: tuple[str, int]
+) -> MigInfo:
+    profile, sm_count = compute
     size = parse(profile)
     return MigInfo(
         mig_index=MigIndex(slot),
@@ -139,8 +149,8 @@ def _mig(gpu_index: int, slot: int, slice_: FakeSlice, ci_id: int, profile: str)
         profile=profile,
         gi_id=GiId(slice_.gi_id),
         ci_id=CiId(ci_id),
-        memory_mib=size.memory_gb * 1000,
-        sm_count=16 * size.ci_slices,
+        memory_mib=slice_.memory_mib,
+        sm_count=sm_count,
         gi_slices=size.gi_slices,
         ci_slices=size.ci_slices,
     )

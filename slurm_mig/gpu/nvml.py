@@ -166,7 +166,8 @@ class _Pynvml:
         nv, where = self._nv, _gpu_name(gpu_index)
         gpu, count = self._gpu_handle(gpu_index), c_uint()
         handles = (nv.c_nvmlGpuInstance_t * _MAX_INSTANCES)()
-        self.ask(where, nv.nvmlDeviceGetGpuInstances, gpu, profile.id, handles, byref(count))
+        with _Absent(codes.NOT_SUPPORTED):  # MIG is off
+            self.ask(where, nv.nvmlDeviceGetGpuInstances, gpu, profile.id, handles, byref(count))
         for handle in handles[: count.value]:
             info = self.ask(where, nv.nvmlGpuInstanceGetInfo, handle)
             yield GiInfo(
