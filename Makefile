@@ -29,6 +29,19 @@ type: .venv/stamp  ## mypy --strict
 test: setup sim lint type  ## all tests that gate
 	.venv/bin/pytest -m 'not system'
 
+system: setup sim  ## what moves with the outside world (Debian sid): never gates
+	$(PY) -m tests.cluster setup --system
+	.venv/bin/pytest -m system
+
+bench: setup sim  ## measurements: ratios and medians, no verdicts
+	$(PY) -m tests.bench
+
+demo: setup sim  ## the main job, shown on two simulated nodes
+	$(PY) -m tests.demo
+
+docs: setup sim  ## run every command of docs/ and renew what it prints there
+	$(PY) -m tests.docs
+
 check: test  ## what CI runs
 
 clean:  ## remove what was built here

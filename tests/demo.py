@@ -1,0 +1,145 @@
+"""The main job, shown: `python -m tests.demo` (or `make demo`), on a machine without a GPU."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.cluster import probe, reach
+from tests.cluster.bring_up import Gres
+from tests.cluster.cluster import Cluster
+from tests.cluster.machines import Machines
+from tests.cluster.slurmconf import CONTROLLER
+
+NODES = {
+    "gpu1": ["h100-80gb=3g.40gb/2g.20gb/2x1g.10gb"],
+    "gpu2": ["a100-40gb=4g.20gb/3x1g.5gb"],
+}
+JOBS = {"job 1": "3g.40gb", "job 2": "1g.10gb", "job 3": "1g.5gb"}
+PYTHON = "/usr/bin/python3"
+# Each job looks, says so, and stays until all have looked: they do run at the same time.
+TOGETHER = f"""
+{PYTHON} -I -S /run/checkout/{Path(probe.__file__).relative_to(Path(__file__).parents[1])}
+touch /run/cluster/looked.$SLURM_JOB_ID
+tries=0
+until [ $(ls /run/cluster/looked.* | wc -l) -ge {len(JOBS)} ] || [ $tries -ge 300 ]; do
+    tries=$((tries + 1)); sleep 0.1
+done
+"""
+
+console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
+def main() -> None:
+    """Show it; leaves nothing behind."""
+    began = time.monotonic()
+    say(
+        "One NVIDIA GPU can be cut into slices (MIG), each with memory and processors of its own.",
+        "Slurm can hand out slices to jobs if somebody writes, for each, the exact device files",
+        "that open it. slurm-mig does. Here are two machines, gpu1 and gpu2. Their GPUs are",
+        "simulated; everything else is real: NVML client, slurmctld, slurmd, munge, cgroups.",
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-mig-demo-") as folder,
+        Cluster.up(Path(folder, "cluster"), NODES, gres=told_by_slurm_mig) as cluster,
+    ):
+        show(cluster)
+    took = time.monotonic() - began
+    step("5. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
+
+
+def show(cluster: Cluster) -> None:
+    """The steps, one by one, on a cluster that is up."""
+    step("1. What is there", "discover joins NVML and the driver's files. On gpu1:")
+    console.print(slurm_mig(cluster, "gpu1", "discover"), markup=False, soft_wrap=True)
+    step("2. What Slurm must be told", "gen-gres writes it. /etc/slurm/gres.conf of gpu1:")
+    console.print(
+        cluster.exec("gpu1", ["cat", "/etc/slurm/gres.conf"]).stdout, markup=False, soft_wrap=True
+    )
+    step("3. Slurm has started with it", "The nodes, as Slurm sees them:")
+    sinfo = ["sinfo", "-N", "-o", "%8N %6T %G"]
+    console.print(cluster.exec(CONTROLLER, sinfo).stdout, markup=False, soft_wrap=True)
+    step("4. Three jobs at once", "Each tries to open every slice's device files. They asked for:")
+    for job, profile in JOBS.items():
+        console.print(f"{job}: srun --gres=gpu:{profile}:1 …")
+    console.print()
+    console.print(outcome(cluster, run_jobs(cluster)))
+    say(
+        "A job opens its own slice and no other, even on the same GPU. (open = the kernel let",
+        "the job open all of the slice's files; refused = EPERM, from the job's device cgroup.)",
+    )
+
+
+def told_by_slurm_mig(machines: Machines, name: str) -> Gres:
+    """A node's GRES with short types, so that requests read well here."""
+    options = ("gen-gres", "--types", "profile", "--slurm-version", machines.slurm.version)
+    line = slurm_mig(machines, name, *options, "--gres-line").strip()
+    return Gres(line, slurm_mig(machines, name, *options))
+
+
+def slurm_mig(machines: Machines, node: str, *words: str) -> str:
+    """What slurm-mig prints on a node."""
+    return machines.exec(node, [sys.executable, "-m", "slurm_mig", *words]).stdout
+
+
+def run_jobs(cluster: Cluster) -> dict[str, reach.Reach]:
+    """What each of JOBS could open while all of them ran."""
+    running = {
+        job: subprocess.Popen(
+            cluster.command(
+                CONTROLLER, ["srun", f"--gres=gpu:{profile}:1", "-J", job, "sh", "-c", TOGETHER]
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for job, profile in JOBS.items()
+    }
+    return {job: reach.parse(srun.communicate(timeout=60)[0])[0] for job, srun in running.items()}
+
+
+def outcome(cluster: Cluster, reached: Mapping[str, reach.Reach]) -> Table:
+    """Slices down, jobs across: who could open what."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("node", "slice", "device files"):
+        table.add_column(heading)
+    for job, found in reached.items():
+        table.add_column(f"{job}: {JOBS[job]} on {found.node}")
+    for node in cluster.names:
+        found = json.loads(slurm_mig(cluster, node, "discover", "--json"))
+        for gpu in found["gpus"]:
+            for device in gpu["mig_devices"]:
+                caps = device["device_files"][1:]
+                names = " ".join(path.rpartition("-")[2] for path in caps)
+                cells = [verdict(node, caps, each) for each in reached.values()]
+                table.add_row(node, device["profile"], f"nvidia{gpu['gpu_minor']} {names}", *cells)
+    return table
+
+
+def verdict(node: str, caps: Sequence[str], found: reach.Reach) -> str:
+    """One cell of the table."""
+    if found.node != node:
+        return "[dim]other node[/dim]"
+    if found.allowed >= set(caps):
+        return "[bold green]open[/bold green]"
+    if found.refused >= set(caps):
+        return "refused"
+    return "[bold red]open in part[/bold red]"
+
+
+def step(title: str, text: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]  {text}\n")
+
+
+def say(*lines: str) -> None:
+    console.print("\n".join(["", *lines]))
+
+
+if __name__ == "__main__":
+    main()
