@@ -42,7 +42,9 @@ def load() -> ctypes.CDLL:
 def call(name: str, folder: Path, *arguments: Any) -> int:
     """One admin call on the machine in `folder`; its nvmlReturn_t."""
     function = getattr(load(), f"migsim_{name}")
-    return int(function(str(folder).encode(), *arguments))
+    # A narrower parameter takes the low half of it: so every number may be passed as 64 bits.
+    passed = [ctypes.c_int64(one) if isinstance(one, int) else one for one in arguments]
+    return int(function(str(folder).encode(), *passed))
 
 
 def must(name: str, folder: Path, *arguments: Any) -> None:
@@ -77,7 +79,7 @@ def show(folder: Path) -> dict[str, Any]:
 def create(name: str, folder: Path, *arguments: int) -> tuple[int, int]:
     """create_gi or create_ci: (nvmlReturn_t, the new instance's id)."""
     made = ctypes.c_uint(NONE)
-    code = call(name, folder, *map(ctypes.c_uint, arguments), ctypes.byref(made))
+    code = call(name, folder, *arguments, ctypes.byref(made))
     return code, made.value
 
 
@@ -86,16 +88,4 @@ def add_process(
 ) -> int:
     """Put a live process on (gpu_index, gi_id, ci_id); its nvmlReturn_t."""
     array = (Step * max(len(steps), 1))(*steps)
-    where = map(ctypes.c_uint, place)
-    return call("process_add", folder, pid, kind, *where, array, len(steps))
-
-
-def add_fault(
-    folder: Path, name: str, *, pid: int, after: int, once: bool, late: bool, kill: bool,
-    hang_ms: int, code: int,
-) -> None:  # fmt: skip
-    """Let a call fail; see Sim.fault."""
-    must(
-        "fault_add", folder, name.encode(), pid, ctypes.c_uint64(after), int(once), int(late),
-        int(kill), hang_ms, code,
-    )  # fmt: skip
+    return call("process_add", folder, pid, kind, *place, array, len(steps))

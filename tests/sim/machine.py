@@ -90,7 +90,7 @@ def _words(cpus: Sequence[int]) -> str:
 
 
 def _model(m: GpuModel) -> list[str]:
-    numbers = (
+    numbers: tuple[int, ...] = (
         FAMILIES[m.family], m.mig, m.memory_mib, m.units, m.sm_count, m.mig_sm_count,
         m.pci_device_id, m.pci_subsystem_id, m.gpm, m.reset_for_mode, m.mode_survives_reboot,
         m.power_idle_w, m.power_limit_w,
@@ -108,5 +108,5 @@ def _model(m: GpuModel) -> list[str]:
     return lines
 
 
-def _row(numbers: Sequence[int | bool]) -> str:
+def _row(numbers: Sequence[int]) -> str:
     return " ".join(str(int(number)) for number in numbers)
