@@ -5,8 +5,6 @@ Source: Slurm's gpu/nvml plugin (22.05.8, 24.11.5, 26.05.3). Types are lower cas
 """
 
 import re
-from fractions import Fraction
-from math import ceil, floor
 
 from slurm_mig.model import Gpu, MigDevice
 from slurm_mig.slurm.version import SlurmVersion
@@ -38,15 +36,16 @@ def full_slice_type(gpu: Gpu, device: MigDevice, version: SlurmVersion) -> str:
 
 def detected_profile(gpu: Gpu, device: MigDevice, version: SlurmVersion) -> str:
     """What AutoDetect=nvml puts after the GPU's name: "1c.3g.40gb", before 23.02.6 "3g.39gb"."""
-    gib = Fraction(device.memory_mib, MIB_PER_GIB)
     if not version.names_slices_as_nvml:
-        # C's roundl: halves away from zero. No "+me", no "1c." in these versions.
-        return f"{device.gi_slices}g.{floor(gib + Fraction(1, 2))}gb"
+        # C's roundl: halves go up. No "+me", no "1c." in these versions.
+        rounded = (device.memory_mib + MIB_PER_GIB // 2) // MIB_PER_GIB
+        return f"{device.gi_slices}g.{rounded}gb"
     if len(f"{gpu.name} MIG {device.profile}") < version.name_buffer:
         return device.profile
     # The name does not fit Slurm's buffer, so Slurm falls back to slices and memory.
     part = f"{device.ci_slices}c." if device.ci_slices != device.gi_slices else ""
-    return f"{part}{device.gi_slices}g.{ceil(gib)}gb"
+    rounded_up = -(-device.memory_mib // MIB_PER_GIB)
+    return f"{part}{device.gi_slices}g.{rounded_up}gb"
 
 
 def misread_type(name: str) -> str | None:

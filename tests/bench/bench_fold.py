@@ -1,0 +1,77 @@
+"""How long, and in how much memory, an inventory of many nodes becomes host lists.
+
+`python -m tests.bench.bench_fold`: 1,000 and 10,000 nodes of 8 GPUs in 20 layouts, from the JSON
+files on. Each run is a process of its own, so that its peak of memory is its own.
+"""
+
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from slurm_mig.gpu.inventory import to_json
+from slurm_mig.model import Node
+from tests.slurm.nodes import gpu, node
+
+SIZES = (1_000, 10_000)
+LAYOUTS = 20
+RUNS = 3
+SHAPES = (("1g.5gb",) * 7, ("3g.20gb", "3g.20gb"), ("1g.5gb",) * 4 + ("3g.20gb",))
+
+
+def nodes(number: int) -> Iterator[Node]:
+    """Nodes of 8 GPUs in LAYOUTS different layouts."""
+    kinds = [
+        node(*(gpu(*SHAPES[(kind + (at * kind) % 5) % 3], gpu_index=at) for at in range(8)))
+        for kind in range(LAYOUTS)
+    ]
+    # Equal shapes can come out twice: the name of the first GPU tells every kind apart.
+    for at, each in enumerate(kinds):
+        first = dataclasses.replace(each.gpus[0], name=f"NVIDIA A1{at:02}-SXM4-40GB")
+        kinds[at] = dataclasses.replace(each, gpus=(first, *each.gpus[1:]))
+    for at in range(number):
+        yield dataclasses.replace(kinds[at % LAYOUTS], name=f"n{at:05}")
+
+
+def measure(folder: Path) -> tuple[float, int, int]:
+    """Seconds, peak KiB and groups of one run over every file of `folder`."""
+    from slurm_mig.generate.build import Request, for_inventory
+    from slurm_mig.gpu.inventory_reader import read_nodes
+    from tests.slurm.nodes import options
+
+    start = time.perf_counter()
+    made = for_inventory(read_nodes(sorted(folder.iterdir())), Request(options()))
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(made.groups)
+
+
+def run(number: int) -> tuple[float, int, int]:
+    """The median run over an inventory of this many nodes."""
+    with tempfile.TemporaryDirectory() as name:
+        for each in nodes(number):
+            Path(name, f"{each.name}.json").write_text(json.dumps(to_json(each)))
+        command = [sys.executable, "-m", __spec__.name, name]
+        answers = [json.loads(subprocess.check_output(command)) for _ in range(RUNS)]
+    return (median(a[0] for a in answers), max(a[1] for a in answers), answers[0][2])
+
+
+def main() -> None:
+    """Print a line a size, and the growth from one to the other."""
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(Path(sys.argv[1]))))
+        return
+    results = [run(number) for number in SIZES]
+    for number, (seconds, peak, groups) in zip(SIZES, results, strict=True):
+        print(f"fold {number:>6} nodes: {seconds:6.2f} s  {peak / 1024:6.1f} MiB  {groups} groups")
+    growth = results[1][0] / results[0][0] / (SIZES[1] / SIZES[0])
+    print(f"growth per node from {SIZES[0]} to {SIZES[1]}: {growth:.2f} (1 is linear)")
+
+
+if __name__ == "__main__":
+    main()

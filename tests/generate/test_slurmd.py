@@ -1,0 +1,115 @@
+"""Real slurmds, 22.05.8 and 24.11.5, have exactly the list that gen-gres predicts.
+
+Every simulated model, and some 240 random layouts a release, in both forms and both kinds of
+types: `slurmd -G` prints its merged list in the order of the indices.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from slurm_mig.errors import Refused
+from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.version import SlurmVersion
+from tests.cluster.roots import GATING
+from tests.generate.machines import assert_as_predicted, judge, seen, unique_ids
+from tests.layouts import layouts
+from tests.sim.api import Sim
+from tests.sim.models import keys, load
+
+NewSim = Callable[..., Sim]
+VERSIONS = {"22.05": SlurmVersion(22, 5, 8), "24.11": SlurmVersion(24, 11, 5)}
+MIG_KEYS = [key for key in keys() if load(key).mig]
+
+FORMS = {
+    "config-only": (False, False),
+    "nvml": (True, False),
+    "config-only, short": (False, True),
+    "nvml, short": (True, True),
+}
+
+
+def options(release: str, form: str) -> GresOptions:
+    """The options of one form for one release."""
+    autodetect, profile_types = FORMS[form]
+    return GresOptions(VERSIONS[release], autodetect, profile_types)
+
+
+@pytest.mark.parametrize("release", GATING)
+@pytest.mark.parametrize("key", MIG_KEYS)
+def test_every_model(key: str, release: str, new_sim: NewSim) -> None:
+    """Slices of every kind on two GPUs, with a whole GPU between them."""
+    profiles = {profile.name: profile for profile in load(key).profiles}
+    small = f"{profiles[min(profiles, key=len)].max_count}x{min(profiles, key=len)}"
+    sim = new_sim(f"{key}={small}", "l40s", f"{key}=balanced", key)
+    node = seen(sim)
+    for form in FORMS:
+        try:
+            assert_as_predicted(judge(release, sim, node, options(release, form)))
+        except Refused as refused:
+            # Only where no short name can be told apart from the slices' (RTX PRO 6000).
+            assert form == "nvml, short"
+            assert "use --types full" in str(refused)
+            assert "rtx" in key
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> tuple[str, ...]:
+    """Four GPUs, cut at random; one in eight is left whole."""
+    gpus = []
+    for _ in range(4):
+        key = draw(st.sampled_from(MIG_KEYS))
+        whole = draw(st.integers(0, 7)) == 0
+        gpus.append(key if whole else f"{key}={draw(layouts(load(key), without_ci=True))}")
+    return tuple(gpus)
+
+
+@pytest.mark.parametrize("release", GATING)
+@given(gpus=machines(), numbering=st.sampled_from("ab"), swapped=st.booleans(), data=st.data())
+@example(gpus=("a100-40gb=7x1g.5gb", "a100-40gb"), numbering="a", swapped=True, data=None)
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_random_machines(
+    release: str,
+    sim_library: Path,
+    gpus: tuple[str, ...],
+    numbering: str,
+    swapped: bool,
+    data: st.DataObject | None,
+) -> None:
+    """Both forms of the full types; of the short ones, one form."""
+    short = data.draw(st.sampled_from(list(FORMS)[2:])) if data else "nvml, short"
+    with tempfile.TemporaryDirectory() as folder:
+        sim = Sim.new(Path(folder, "sim"), gpus, numbering=numbering, reversed_minors=swapped)
+        node = seen(sim)
+        for form in (*list(FORMS)[:2], short):
+            try:
+                judged = judge(release, sim, node, options(release, form))
+            except Refused as refused:
+                assert form == "nvml, short"
+                assert "use --types full" in str(refused)
+                continue
+            assert_as_predicted(judged)
+
+
+@pytest.mark.parametrize("release", GATING)
+def test_a_gap_is_no_matter_without_autodetect(release: str, new_sim: NewSim) -> None:
+    sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
+    node = seen(sim)
+    assert_as_predicted(judge(release, sim, node, options(release, "config-only")))
+
+
+def test_autodetect_gives_the_uuids(new_sim: NewSim) -> None:
+    sim = new_sim("h100-80gb=balanced")
+    judged = judge("24.11", sim, seen(sim), options("24.11", "nvml"))
+    assert unique_ids(judged.answer.log) == [record.uuid for record in judged.predicted]
+    alone = judge("24.11", sim, seen(sim), options("24.11", "config-only"))
+    assert "UniqueId:MIG-" not in alone.answer.log
