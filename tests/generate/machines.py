@@ -15,6 +15,10 @@ from tests.sim import library
 from tests.sim.api import Sim
 
 
+# Slurm before 25.11.5 says so of a name above 63 bytes, and goes on without it.
+TOO_LONG = "error: Failed to get name of the GPU: Insufficient Size"
+
+
 def seen(sim: Sim) -> Node:
     """What discover sees on a simulated machine."""
     with pytest.MonkeyPatch.context() as patch:
@@ -45,14 +49,14 @@ def judge(release: str, sim: Sim, node: Node, options: GresOptions) -> Judged:
 
 
 def assert_as_predicted(judged: Judged) -> None:
-    """slurmd has exactly the predicted list: types, files, order, and no complaint."""
+    """slurmd has exactly the predicted list: types, files, order, and no complaint (but TOO_LONG)."""
     answer = judged.answer
     assert answer.returncode == 0, answer.log
     told = [(record.type, record.files) for record in answer.records]
     expected = [(record.type, record.files) for record in judged.predicted]
     assert told == expected, f"{judged.made.text}\n{answer.log}"
     assert all(record.count == 1 for record in answer.records)
-    assert answer.errors == (), f"{judged.made.text}\n{answer.log}"
+    assert set(answer.errors) <= {TOO_LONG}, f"{judged.made.text}\n{answer.log}"
 
 
 def unique_ids(log: str) -> list[str | None]:

@@ -16,7 +16,7 @@ from slurm_mig.errors import Refused
 from slurm_mig.slurm.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.roots import GATING
-from tests.generate.machines import assert_as_predicted, judge, seen, unique_ids
+from tests.generate.machines import TOO_LONG, assert_as_predicted, judge, seen, unique_ids
 from tests.layouts import layouts
 from tests.sim.api import Sim
 from tests.sim.models import keys, load
@@ -105,6 +105,14 @@ def test_a_gap_is_no_matter_without_autodetect(release: str, new_sim: NewSim) ->
     sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
     node = seen(sim)
     assert_as_predicted(judge(release, sim, node, options(release, "config-only")))
+
+
+@pytest.mark.parametrize("release", GATING)
+def test_a_name_too_long_for_slurm(release: str, new_sim: NewSim) -> None:
+    sim = new_sim("rtx-pro-6000-96gb=2g.48gb+me.all:1c:1c")
+    judged = judge(release, sim, seen(sim), options(release, "nvml"))
+    assert_as_predicted(judged)
+    assert (TOO_LONG in judged.answer.errors) == (release == "24.11")
 
 
 def test_autodetect_gives_the_uuids(new_sim: NewSim) -> None:
