@@ -14,7 +14,6 @@ from tests.cluster.slurmds import SlurmdAnswer, slurmd_g
 from tests.sim import library
 from tests.sim.api import Sim
 
-
 # Slurm before 25.11.5 says so of a name above 63 bytes, and goes on without it.
 TOO_LONG = "error: Failed to get name of the GPU: Insufficient Size"
 
@@ -49,7 +48,7 @@ def judge(release: str, sim: Sim, node: Node, options: GresOptions) -> Judged:
 
 
 def assert_as_predicted(judged: Judged) -> None:
-    """slurmd has exactly the predicted list: types, files, order, and no complaint (but TOO_LONG)."""
+    """slurmd has the predicted list: types, files, order, and complains of TOO_LONG at most."""
     answer = judged.answer
     assert answer.returncode == 0, answer.log
     told = [(record.type, record.files) for record in answer.records]
