@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.sim.api import Sim
-from tests.sim.truth import Slice, slices
+from tests.sim.truth import slices
 
 NewSim = Callable[..., Sim]
 
@@ -79,20 +79,12 @@ def test_the_same_devices(gpus: tuple[str, ...], new_sim: NewSim) -> None:
     assert listed_migs == expected
 
 
-def spellings(mig: Slice) -> dict[str, str]:
-    """How CUDA_VISIBLE_DEVICES may name a MIG device."""
-    return {
-        "uuid": mig.uuid,
-        "old": f"MIG-{mig.gpu_uuid}/{mig.gi_id}/{mig.ci_id}",
-        "short": f"MIG-{mig.gpu_uuid[:12]}/{mig.gi_id}/{mig.ci_id}",
-    }
-
-
-@pytest.mark.parametrize("spelling", ["uuid", "old"])
-def test_cuda_visible_devices_names_the_same_slice(spelling: str, new_sim: NewSim) -> None:
+def test_cuda_visible_devices_names_the_same_slice(new_sim: NewSim) -> None:
     sim = new_sim("a100-40gb=3g.20gb@4:2c:1c/1g.5gb@0", "h100-80gb=1g.10gb@6")
     for mig in slices(sim):
-        assert nvitop(sim, PARSE, spellings(mig)[spelling]) == [list(mig.place)]
+        old_spelling = f"MIG-{mig.gpu_uuid}/{mig.gi_id}/{mig.ci_id}"
+        for name in (mig.uuid, old_spelling):
+            assert nvitop(sim, PARSE, name) == [list(mig.place)]
 
 
 def test_cuda_sees_one_mig_device_only(new_sim: NewSim) -> None:

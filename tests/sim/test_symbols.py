@@ -15,8 +15,6 @@ import pytest
 from tests.cluster import roots
 
 HERE = Path(__file__).parent
-BUILD = HERE.parents[1] / "build" / "sim"
-LIBRARY = BUILD / "libnvidia-ml.so.1"
 LISTED = (HERE / "symbols.txt").read_text().split()
 
 
@@ -32,17 +30,17 @@ def test_the_list_is_sorted_and_has_nothing_twice() -> None:
     assert all(re.fullmatch(r"nvml[A-Z]\w+", name) for name in LISTED)
 
 
-def test_exactly_the_listed_names_are_exported() -> None:
-    exported = dynamic_symbols(LIBRARY, "--defined-only")
+def test_exactly_the_listed_names_are_exported(sim_library: Path) -> None:
+    exported = dynamic_symbols(sim_library, "--defined-only")
     assert {name for name in exported if not name.startswith("migsim_")} == set(LISTED)
 
 
-def test_the_library_goes_by_nvidias_name() -> None:
-    command = ["readelf", "--dynamic", str(LIBRARY)]
+def test_the_library_goes_by_nvidias_name(sim_library: Path) -> None:
+    command = ["readelf", "--dynamic", str(sim_library)]
     dynamic = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "Library soname: [libnvidia-ml.so.1]" in dynamic
     # Slurm 22.05 opens the name without a number.
-    assert (BUILD / "libnvidia-ml.so").readlink() == Path("libnvidia-ml.so.1")
+    assert sim_library.with_suffix("").readlink() == Path("libnvidia-ml.so.1")
 
 
 @pytest.mark.parametrize("version", roots.GATING)
