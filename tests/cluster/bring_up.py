@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
     for name, gpus in nodes.items():
         machine = options.make_machine(machines.node(name).folder, gpus)
         simulated.copy_library(machine, folder / "lib")
+    shutil.copytree(slurm.nvml, folder / "plugins")
     wrappers.write(slurm, folder / "bin")
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
     _start_machines(machines)
@@ -94,7 +96,8 @@ def _configure(machines: Machines, options: Options) -> None:
             (etc / file).symlink_to(shared / file)
         port = slurmconf.FIRST_SLURMD_PORT + number
         confs.append(slurmconf.NodeConf(name, gres.line, options.cpus, port))
-    text = slurmconf.slurm_conf(machines.slurm.plugins, confs, options.settings)
+    plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
+    text = slurmconf.slurm_conf(plugins, confs, options.settings)
     (machines.conf / "slurm.conf").write_text(text)
     (machines.conf / "cgroup.conf").write_text(slurmconf.CGROUP_CONF)
 

@@ -62,9 +62,9 @@ class Cluster(Machines):
             finally:
                 down(folder)
 
-    def srun(self, *words: str, timeout_s: float = 60) -> str:
-        """What a job of the controller's machine printed."""
-        return self.exec(CONTROLLER, ["srun", *words], timeout_s=timeout_s).stdout
+    def srun(self, *words: str, timeout_s: float = 60, uid: int | None = None) -> str:
+        """What a job printed that root, or the user `uid`, ran from the controller's machine."""
+        return self.exec(CONTROLLER, ["srun", *words], timeout_s=timeout_s, uid=uid).stdout
 
     def states(self) -> dict[str, str]:
         """The state of every node, as sinfo names it; empty while slurmctld does not answer."""

@@ -1,9 +1,27 @@
 """Fixtures of the tests that run a real Slurm."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.cluster import roots
+from tests.cluster.bring_up import Gres, group_of
+from tests.cluster.cluster import Cluster
+from tests.cluster.machines import Machines
+from tests.cluster.slurmds import Machine
+
+CAP = "/dev/nvidia-caps/nvidia-cap"
+# Two slices of one type and one of another, as lines that need no driver to be written.
+BARE_GRES = Gres(
+    "gpu:1g.10gb:2,gpu:3g.40gb:1",
+    f"""\
+Name=gpu Type=3g.40gb MultipleFiles=/dev/nvidia0,{CAP}12,{CAP}13 Flags=nvidia_gpu_env
+Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0,{CAP}30,{CAP}31 Flags=nvidia_gpu_env
+Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia1,{CAP}4,{CAP}5 Flags=nvidia_gpu_env
+""",
+)
 
 
 class BareMachine:
@@ -32,3 +50,45 @@ class BareMachine:
 def bare_machine(tmp_path: Path) -> BareMachine:
     """Two GPUs' device nodes and forty capabilities, in a folder of the test."""
     return BareMachine(tmp_path / "machine")
+
+
+def bare(folder: Path, gpus: Sequence[str]) -> Machine:
+    """What Cluster.up makes of a node, where no simulator is wanted."""
+    return BareMachine(folder / "root")
+
+
+def bare_gres(machines: Machines, name: str) -> Gres:
+    """The same lines for every node."""
+    return BARE_GRES
+
+
+@pytest.fixture(params=roots.GATING)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each Slurm that gates."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=roots.GATING)
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Two simulated nodes under each Slurm that gates, set up by slurm-mig itself."""
+    folder = tmp_path_factory.mktemp("cluster") / "c"
+    nodes = {"n1": ["h100-80gb", "l40s"], "n2": ["a100-40gb=3g.20gb/4x1g.5gb"]}
+    with Cluster.up(folder, nodes, slurm=str(request.param)) as running:
+        yield running
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What is still there of a cluster that is said to be down."""
+    group = group_of(folder)
+    found = [str(folder)] if folder.exists() else []
+    for listed in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if group in listed.read_text():
+                found.append(str(listed))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{group}")]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return found + [line for line in mounts if str(folder) in line]

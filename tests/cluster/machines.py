@@ -65,10 +65,15 @@ class Machines:
         check: bool = True,
         timeout_s: float = 60,
         env: Mapping[str, str] | None = None,
+        uid: int | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a program on a node, as root. With `check`, a failure is a ClusterError."""
+        """Run a program on a node, as root or, where Slurm's own files are in view, as `uid`.
+
+        With `check`, a failure is a ClusterError.
+        """
+        become = [] if uid is None else self.node(name).become(uid)
         done = subprocess.run(
-            self.command(name, words),
+            self.command(name, [*become, *words]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

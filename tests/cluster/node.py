@@ -72,6 +72,12 @@ class Node:
             raise ClusterError(f"the namespaces of {self.name} could not be made: {done.stderr}")
         return int(done.stdout)
 
+    def become(self, uid: int) -> list[str]:
+        """What to put before a command so that an ordinary user runs it beside Slurm's files."""
+        if self.slurm.is_host:
+            return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        return ["chroot", f"--userspec={uid}:{uid}", "--groups=", VIEW]
+
     def _plan(self, group: str, *, new_net: bool) -> list[list[object]]:
         etc = ("hosts", "slurm", "slurm-mig")
         steps: list[list[object]] = [["unshare", "mount", "uts", *(["net"] if new_net else [])]]

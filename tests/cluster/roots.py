@@ -32,7 +32,7 @@ RECIPE = 3  # counted up when what is done below changes
 
 @dataclass(frozen=True, slots=True)
 class Slurm:
-    """A Slurm to run: `root` holds its /usr and /etc, `nvml` its gpu_nvml plugin.
+    """A Slurm to run: `root` holds its /usr and /etc, `nvml` is where its gpu_nvml.so is.
 
     Both are absolute; `root` is "/" when the machine's own packages are meant.
     """
@@ -46,10 +46,10 @@ class Slurm:
         """Whether the programs are the machine's own."""
         return self.root == Path("/")
 
-    @property
-    def plugins(self) -> str:
-        """PluginDir: Debian's own plugins, then the folder that holds gpu_nvml.so."""
-        return f"/usr/lib/{_triplet()}/slurm-wlm:{self.nvml}"
+    def plugin_dir(self, nvml: Path | str | None) -> str:
+        """PluginDir: Debian's own plugins and, if given, a folder that holds gpu_nvml.so."""
+        own = f"/usr/lib/{_triplet()}/slurm-wlm"
+        return own if nvml is None else f"{own}:{nvml}"
 
 
 def find(version: str) -> Slurm:

@@ -86,7 +86,7 @@ def slurmd_g(
     Raises apt.SetupError when this Slurm was not set up.
     """
     slurm = roots.find(version)
-    plugins = slurm.plugins if nvml_plugin else slurm.plugins.partition(":")[0]
+    plugins = slurm.plugin_dir(slurm.nvml if nvml_plugin else None)
     with tempfile.TemporaryDirectory(prefix="slurmd-g-") as name:
         folder = Path(name)
         conf = CONF.format(folder=folder, plugins=plugins, node=NODE, cpus=cpus, gres=gres_line)

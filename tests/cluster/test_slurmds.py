@@ -2,29 +2,14 @@
 
 from pathlib import Path
 
-import pytest
-
-from tests.cluster import roots
-from tests.cluster.conftest import BareMachine
+from tests.cluster.conftest import BARE_GRES, CAP, BareMachine
 from tests.cluster.slurmds import parse, slurmd_g
-
-CAP = "/dev/nvidia-caps/nvidia-cap"
-CONF = f"""\
-Name=gpu Type=3g.40gb MultipleFiles=/dev/nvidia0,{CAP}12,{CAP}13 Flags=nvidia_gpu_env
-Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0,{CAP}30,{CAP}31 Flags=nvidia_gpu_env
-Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia1,{CAP}4,{CAP}5 Flags=nvidia_gpu_env
-"""
-
-
-@pytest.fixture(params=roots.GATING)
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def test_the_list_is_in_the_order_of_the_types_of_the_gres_line(
     version: str, bare_machine: BareMachine
 ) -> None:
-    answer = slurmd_g(version, bare_machine, "gpu:1g.10gb:2,gpu:3g.40gb:1", CONF)
+    answer = slurmd_g(version, bare_machine, BARE_GRES.line, BARE_GRES.conf)
     assert [record.files for record in answer.records] == [
         ("/dev/nvidia0", f"{CAP}30", f"{CAP}31"),
         ("/dev/nvidia1", f"{CAP}4", f"{CAP}5"),
@@ -49,7 +34,7 @@ def test_what_slurmd_refuses_is_in_the_errors(version: str, bare_machine: BareMa
 
 def test_nothing_of_it_reaches_the_machine(version: str, bare_machine: BareMachine) -> None:
     mounts, nodes = Path("/proc/self/mounts").read_text(), sorted(Path("/dev").iterdir())
-    slurmd_g(version, bare_machine, "gpu:1g.10gb:2,gpu:3g.40gb:1", CONF)
+    slurmd_g(version, bare_machine, BARE_GRES.line, BARE_GRES.conf)
     assert Path("/proc/self/mounts").read_text() == mounts
     assert sorted(Path("/dev").iterdir()) == nodes
 
