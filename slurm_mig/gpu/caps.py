@@ -6,18 +6,16 @@ may open which slice.
 /proc/devices                         the major number, assigned at boot
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from slurm_mig.errors import CapsError
-from slurm_mig.files import under
+from slurm_mig.gpu.driver_names import DEVICES, MIG_MINORS, capability_path, entry
 from slurm_mig.model import CiId, GiId, GpuMinor
 
-MIG_MINORS = "/proc/driver/nvidia-caps/mig-minors"
-CAPABILITIES = "/proc/driver/nvidia/capabilities"
-DEVICES = "/proc/devices"
 _MAX_BYTES = 1 << 20  # ten times the largest that a driver prints
 _MAX_MINOR = (1 << 20) - 1  # of any Linux device number
 _NUMBER = "(?:0|[1-9][0-9]{0,7})"
@@ -76,27 +74,6 @@ def read_caps(root: Path) -> Caps:
     return Caps(root, parse_mig_minors(minors), parse_major(_read(root, DEVICES) or ""))
 
 
-def entry(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> str:
-    """The name in mig-minors. The GPU is named by its minor, not by NVML's index."""
-    compute = "" if ci_id is None else f"/ci{ci_id}"
-    return f"gpu{gpu_minor}/gi{gi_id}{compute}/access"
-
-
-def capability_path(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> str:
-    """The live instance's `access` file, as nvidia-modprobe -f takes it."""
-    compute = "" if ci_id is None else f"/ci{ci_id}"
-    return f"{CAPABILITIES}/gpu{gpu_minor}/mig/gi{gi_id}{compute}/access"
-
-
-def known_minor(gpu_minor: GpuMinor, gi_id: GiId, ci_id: CiId | None = None) -> int:
-    """The minor in the table of all drivers known so far (nv-caps.c of the open modules).
-
-    Only a cross-check: nothing promises that the table stays.
-    """
-    gpu_instance = 3 + 135 * gpu_minor + 9 * gi_id
-    return gpu_instance if ci_id is None else gpu_instance + 1 + ci_id
-
-
 def parse_mig_minors(text: str) -> dict[str, int]:
     """Name -> minor of every line; CapsError naming the first line that cannot be."""
     minors: dict[str, int] = {}
@@ -145,8 +122,12 @@ def parse_major(text: str) -> int | None:
 def _read(root: Path, path: str) -> str | None:
     """The file's text; None when there is none. CapsError when it cannot be read or believed."""
     try:
-        with under(root, path).open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        # Bare system calls: a full machine has 128 of these files, and every start reads them.
+        handle = os.open(f"{root}{path}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = _read_all(handle)
+        finally:
+            os.close(handle)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -155,6 +136,14 @@ def _read(root: Path, path: str) -> str | None:
         raise CapsError(f"{path} is longer than {_MAX_BYTES} bytes: it is no file of the driver's")
     # Every byte is a character: one that is not ASCII fails its line's check, with its number.
     return data.decode("latin-1")
+
+
+def _read_all(handle: int) -> bytes:
+    """The file to its end, or a little more than may be: /proc hands out pages, not files."""
+    data = b""
+    while len(data) <= _MAX_BYTES and (page := os.read(handle, 1 << 16)):
+        data += page
+    return data
 
 
 def _lines(text: str) -> list[str]:

@@ -5,20 +5,16 @@ import stat
 from pathlib import Path
 
 from slurm_mig.files import under
-from slurm_mig.gpu.caps import DEVICES, MIG_MINORS, Capability, Caps, capability_path
+from slurm_mig.gpu.caps import Capability, Caps
+from slurm_mig.gpu.driver_names import (
+    DEVICES,
+    MIG_MINORS,
+    NVIDIA_MAJOR,
+    cap_path,
+    capability_path,
+    gpu_path,
+)
 from slurm_mig.model import CiId, DeviceFile, GiId, GpuMinor
-
-NVIDIA_MAJOR = 195  # of /dev/nvidiaN, assigned for ever (Linux, admin-guide/devices.txt)
-
-
-def gpu_path(gpu_minor: int) -> str:
-    """/dev/nvidiaN"""
-    return f"/dev/nvidia{gpu_minor}"
-
-
-def cap_path(cap_minor: int) -> str:
-    """/dev/nvidia-caps/nvidia-capN"""
-    return f"/dev/nvidia-caps/nvidia-cap{cap_minor}"
 
 
 def gpu_file(root: Path, gpu_minor: GpuMinor) -> DeviceFile:

@@ -12,7 +12,7 @@ from slurm_mig.gpu.cores import near_cores, read_topology
 from slurm_mig.gpu.device_files import cap_file, gpu_file
 from slurm_mig.gpu.nvml_port import GiInfo, GpuInfo, MigInfo, Nvml
 from slurm_mig.gpu.profile import gi_profile
-from slurm_mig.gpu.warnings import gpu_warnings, node_warnings
+from slurm_mig.gpu.remarks import gpu_warnings, node_warnings
 from slurm_mig.model import (
     CiMinor,
     Cores,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slurm_mig.errors import Refused
 from slurm_mig.gpu.checked import Checked
-from slurm_mig.gpu.device_files import cap_path, gpu_path
+from slurm_mig.gpu.driver_names import cap_path, gpu_path
 from slurm_mig.gpu.inventory import VERSION
 from slurm_mig.gpu.profile import gi_profile, parse
 from slurm_mig.model import (

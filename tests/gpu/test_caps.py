@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 
 from slurm_mig.errors import CapsError
 from slurm_mig.gpu.caps import (
-    MIG_MINORS,
     Capability,
-    capability_path,
-    entry,
-    known_minor,
     parse_capability,
     parse_major,
     parse_mig_minors,
     read_caps,
 )
+from slurm_mig.gpu.driver_names import MIG_MINORS, capability_path, entry, known_minor
 from slurm_mig.model import CiId, GiId, GpuMinor
 from tests.fakes import FakeNvml
 from tests.gpu.driver_tree import DEVICES, lay_out, mig_minors, write

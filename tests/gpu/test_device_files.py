@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import CapsError
-from slurm_mig.gpu.caps import capability_path, read_caps
+from slurm_mig.gpu.caps import read_caps
 from slurm_mig.gpu.device_files import cap_file, gpu_file
+from slurm_mig.gpu.driver_names import capability_path
 from slurm_mig.model import CiId, DeviceFile, GiId, GpuMinor
 from tests.gpu.driver_tree import ACCESS, make_node, write
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from slurm_mig.gpu.caps import MIG_MINORS, entry, known_minor
+from slurm_mig.gpu.driver_names import MIG_MINORS, entry, known_minor
 from slurm_mig.model import Gpu
 
 _READ_BY_ALL = 0o004
