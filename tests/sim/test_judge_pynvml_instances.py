@@ -1,12 +1,15 @@
 """nvidia-ml-py judges the simulated library: which instances can be made, what they are called."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 
 import pynvml
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.layouts import PlacedGi, compatible, maximal_layouts
+from tests.layouts import PlacedGi, compatible, layouts, maximal_layouts
 from tests.sim.api import Sim
 from tests.sim.models import GpuModel, load
 from tests.sim.nvml_calls import (
@@ -92,6 +95,43 @@ def test_the_driver_finds_places_for_as_many_as_a_profile_allows(key: str, open_
         assert len(made) == profile.max_count
         for gi in made:
             pynvml.nvmlGpuInstanceDestroy(gi)
+
+
+@pytest.mark.parametrize("key", EACH_KIND)
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_a_random_layout_is_what_was_asked_for(
+    key: str, new_sim: Open, data: st.DataObject
+) -> None:
+    layout = data.draw(layouts(load(key), without_ci=True))
+    (gpu,) = new_sim(f"{key}={layout}").show()["gpus"]
+    made = Counter(
+        (gi["profile"], tuple(sorted(ci["slices"] for ci in gi["compute_instances"])))
+        for gi in gpu["gpu_instances"]
+    )
+    assert made == asked_for(load(key), layout)
+    if "@" in layout:
+        places = [f"{gi['profile']}@{gi['placement']['start']}" for gi in gpu["gpu_instances"]]
+        assert sorted(places) == sorted(part.partition(":")[0] for part in layout.split("/"))
+
+
+def asked_for(model: GpuModel, layout: str) -> Counter[tuple[str, tuple[int, ...]]]:
+    """How many GPU instances of each profile and division a LAYOUT string means."""
+    wanted: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    for part in layout.split("/"):
+        name, *cis = part.split(":")
+        number, times, rest = name.partition("@")[0].partition("x")
+        alike = bool(times) and number.isdigit()
+        profile = model.profile(rest if alike else name.partition("@")[0])
+        in_slices = [int(ci[:-1]) if ci.endswith("c") else profile.slices for ci in cis]
+        division = () if cis == ["none"] else tuple(sorted(in_slices)) or (profile.slices,)
+        wanted[profile.name, division] += int(number) if alike else 1
+    return wanted
 
 
 def test_a_start_that_the_profile_does_not_have(open_nvml: Open) -> None:
