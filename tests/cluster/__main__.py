@@ -36,7 +36,8 @@ def main() -> int:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    options = Options(slurm=arguments.slurm, settings=dict(arguments.set))
+    settings = dict(arguments.set)
+    options = Options(arguments.slurm, settings=settings, accounting=arguments.accounting)
     cluster = Cluster.start(arguments.dir, simulated.parse_nodes(arguments.node), options)
     _last().unlink(missing_ok=True)
     _last().symlink_to(cluster.folder)
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="once a node; GPUs as for `python -m tests.sim new`, with slices unless `=off`",
     )
     command.add_argument("--slurm", choices=[*roots.SUITES], default="22.05")
+    command.add_argument("--accounting", action="store_true", help="slurmdbd and MariaDB too")
     command.add_argument(
         "--set",
         action="append",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import roots, simulated, slurmconf, wrappers
+from tests.cluster import accounting, roots, simulated, slurmconf, wrappers
 from tests.cluster.machines import Machines
 from tests.cluster.node import ClusterError, Holder, start_time
 from tests.cluster.slurmconf import CONTROLLER
@@ -42,6 +42,7 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     gres: GresOf = ask_slurm_mig
     make_machine: simulated.MakeMachine = simulated.simulate
+    accounting: bool = False
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -61,7 +62,7 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
     _start_machines(machines)
     _configure(machines, options)
-    _start_daemons(machines)
+    _start_daemons(machines, accounted=options.accounting)
     return machines
 
 
@@ -96,18 +97,21 @@ def _configure(machines: Machines, options: Options) -> None:
             (etc / file).symlink_to(shared / file)
         port = slurmconf.FIRST_SLURMD_PORT + number
         confs.append(slurmconf.NodeConf(name, gres.line, options.cpus, port))
+    settings = {**(accounting.SETTINGS if options.accounting else {}), **options.settings}
     plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
-    text = slurmconf.slurm_conf(plugins, confs, options.settings)
+    text = slurmconf.slurm_conf(plugins, confs, settings)
     (machines.conf / "slurm.conf").write_text(text)
     (machines.conf / "cgroup.conf").write_text(slurmconf.CGROUP_CONF)
 
 
-def _start_daemons(machines: Machines) -> None:
+def _start_daemons(machines: Machines, *, accounted: bool) -> None:
     munge = "/run/munge"
     files = {"key": "key", "pid": "pid", "log": "log", "seed": "seed"}
     options = [f"--{kind}-file={munge}/munge.{end}" for kind, end in files.items()]
     munged = ["munged", "--num-threads=10", f"--socket={munge}/munge.socket.2", *options]
     machines.exec(CONTROLLER, munged)
+    if accounted:
+        accounting.start(machines)
     machines.exec(CONTROLLER, ["slurmctld"])
     for name in machines.names:
         machines.exec(name, ["slurmd", "-N", name])

@@ -47,6 +47,7 @@ class Cluster(Machines):
         settings: Mapping[str, str] | None = None,
         gres: GresOf = bring_up.ask_slurm_mig,
         make_machine: simulated.MakeMachine = simulated.simulate,
+        accounting: bool = False,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
@@ -54,7 +55,7 @@ class Cluster(Machines):
         words such as `n1:h100-80gb,l40s`; `settings` are further lines of slurm.conf.
         `gres`, if given, is asked for a node's GRES instead of slurm-mig.
         """
-        options = Options(slurm, cpus, settings or {}, gres, make_machine)
+        options = Options(slurm, cpus, settings or {}, gres, make_machine, accounting)
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)
             try:

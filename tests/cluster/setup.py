@@ -8,7 +8,7 @@ from tests.cluster import apt, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
-ACCOUNTING = ("slurmdbd", "mariadb-server-core")
+ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 
 
 def setup(*, system: bool = False, accounting: bool = False) -> None:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,8 +48,8 @@ class Machine(Protocol):
 class GresRecord:
     """One entry of slurmd's merged list; its position in the list is its gres_index.
 
-    `type`, `cores` and `unique_id` are None where slurmd printed none. 22.05 never prints a
-    `unique_id` or `flags` here, not even at its highest debug level.
+    `type`, `cores` and `unique_id` are None where slurmd has none. 22.05 tells no `unique_id`
+    and no `flags`, not even at its highest debug level.
     """
 
     type: str | None
@@ -123,25 +123,34 @@ def driver_files(tree: Path) -> Sequence[str]:
 
 
 _RECORD = re.compile(r"Gres Name=gpu (?P<fields>.*)")
+_UNIQUE = re.compile(r"GRES\[gpu\] .* File:(?P<files>\S+) UniqueId:(?P<id>\S+)")
 _COMPLAINT = re.compile(r"^slurmd[^:]*: (?P<what>(?:error|fatal|warning): .*)")
 
 
 def parse(output: str, returncode: int) -> SlurmdAnswer:
     """Read what slurmd printed, of any release."""
     lines = output.splitlines()
-    records = [_record(found["fields"]) for line in lines if (found := _RECORD.search(line))]
+    # The list is logged before and after the merge: of equal files, the last one counts.
+    unique = {found["files"]: found["id"] for line in lines if (found := _UNIQUE.search(line))}
+    records = [
+        _record(found["fields"], unique) for line in lines if (found := _RECORD.search(line))
+    ]
     errors = [found["what"] for line in lines if (found := _COMPLAINT.match(line))]
     return SlurmdAnswer(tuple(records), tuple(errors), returncode, output)
 
 
-def _record(fields: str) -> GresRecord:
+def _record(fields: str, unique: Mapping[str, str]) -> GresRecord:
     value = dict(field.partition("=")[::2] for field in fields.split() if "=" in field)
-    kind = value.get("Type")
+    files = value.get("File", "")
     return GresRecord(
-        type=None if kind == "(null)" else kind,
+        type=_known(value.get("Type")),
         count=int(value["Count"]),
-        files=tuple(value.get("File", "").split(",")) if "File" in value else (),
+        files=tuple(files.split(",")) if files else (),
         cores=value.get("Cores"),
         flags=frozenset(value.get("Flags", "").split(",")) - {""},
-        unique_id=value.get("UniqueId"),
+        unique_id=_known(unique.get(files)),
     )
+
+
+def _known(text: str | None) -> str | None:
+    return None if text == "(null)" else text

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.cluster.conftest import BARE_GRES, CAP, BareMachine
 from tests.cluster.slurmds import parse, slurmd_g
+from tests.sim.api import Sim
 
 
 def test_the_list_is_in_the_order_of_the_types_of_the_gres_line(
@@ -43,3 +44,17 @@ def test_a_record_without_type_or_files_is_read() -> None:
     answer = parse("slurmd-n1: Gres Name=gpu Type=(null) Count=4 ID=7696487 (null)\n", 0)
     (record,) = answer.records
     assert (record.type, record.files, record.count) == (None, (), 4)
+
+
+def test_a_real_gpu_nvml_finds_the_simulated_slices(version: str, tmp_path: Path) -> None:
+    sim = Sim.new(tmp_path / "sim", ["h100-80gb=3g.40gb/1g.10gb"])
+    answer = slurmd_g(version, sim, "gpu:3g:1,gpu:1g:1", "AutoDetect=nvml\n")
+    assert sorted(record.type or "" for record in answer.records) == ["1g", "3g"]
+    ids = [record.unique_id for record in answer.records]
+    assert all(uuid is None if version == "22.05" else "MIG-" in str(uuid) for uuid in ids)
+
+
+def test_without_the_plugin_it_is_blind(version: str, tmp_path: Path) -> None:
+    sim = Sim.new(tmp_path / "sim", ["h100-80gb=3g.40gb"])
+    answer = slurmd_g(version, sim, "gpu:3g:1", "AutoDetect=nvml\n", nvml_plugin=False)
+    assert not any(record.files for record in answer.records)
