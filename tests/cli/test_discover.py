@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slurm_mig.gpu.inventory_reader import read_nodes
+from tests.gpu.truth import assert_is_the_truth
 from tests.sim.api import Sim
 from tests.sim.models import keys, load
 
 Run = subprocess.CompletedProcess[str]
+NewSim = Callable[..., Sim]
 MIXED = ["h100-80gb=3g.40gb/2g.20gb:1c:1c/1g.10gb+me/1g.10gb:none", "a100-40gb", "l40s"]
 
 
@@ -39,51 +42,26 @@ def refusal(run: Run) -> str:
 
 
 @pytest.fixture
-def sim(tmp_path: Path) -> Sim:
-    return Sim.new(tmp_path / "sim", MIXED)
+def sim(new_sim: NewSim) -> Sim:
+    return new_sim(*MIXED)
 
 
 @pytest.mark.parametrize("key", keys())
-def test_every_model_is_discovered(tmp_path: Path, key: str) -> None:
+def test_every_model_is_discovered(new_sim: NewSim, key: str) -> None:
     model = load(key)
     layout = "=balanced" if model.mig else ""
-    sim = Sim.new(tmp_path / "sim", [f"{key}{layout}", key])
-    first, second = value_of(discover(sim.env(), "--json"))["gpus"]
+    sim = new_sim(f"{key}{layout}", key)
+    value = value_of(discover(sim.env(), "--json"))
+    assert_is_the_truth(value, sim)
+    first, second = value["gpus"]
     assert [gpu["name"] for gpu in (first, second)] == [model.name] * 2
     assert first["mig_mode"]["current"] == (True if model.mig else None)
     assert second["mig_mode"]["current"] == (False if model.mig else None)
     assert bool(first["mig_devices"]) == model.mig
-    for device in first["mig_devices"]:
-        files = [sim.root / node["path"].lstrip("/") for node in device["device_nodes"]]
-        assert [node["path"] for node in device["device_nodes"]] == device["device_files"]
-        assert all(file.is_char_device() for file in files)
-        numbers = [file.stat().st_rdev for file in files]
-        assert numbers == [os.makedev(n["major"], n["minor"]) for n in device["device_nodes"]]
-        assert not any(node["problems"] for node in device["device_nodes"])
 
 
-SAME_OF_GPU = ("gpu_index", "uuid", "name", "pci_bus_id")
-SAME_OF_CI = ("mig_index", "uuid", "profile", "ci_id", "sm_count")
-
-
-def test_json_agrees_with_the_state_of_the_machine(sim: Sim) -> None:
-    """The simulator tells its state by another way than NVML."""
-    found = value_of(discover(sim.env(), "--json"))["gpus"]
-    for gpu, truth in zip(found, sim.show()["gpus"], strict=True):
-        assert {key: gpu[key] for key in SAME_OF_GPU} == {key: truth[key] for key in SAME_OF_GPU}
-        wanted = {
-            (ci["mig_index"], gi["gi_id"]): {key: ci[key] for key in SAME_OF_CI}
-            | {key: gi[key] for key in ("placement", "memory_mib")}
-            for gi in truth["gpu_instances"]
-            for ci in gi["compute_instances"]
-        }
-        keys = (*SAME_OF_CI, "placement", "memory_mib")
-        assert wanted == {
-            (device["mig_index"], device["gi_id"]): {key: device[key] for key in keys}
-            for device in gpu["mig_devices"]
-        }
-        empty = [gi["gi_id"] for gi in truth["gpu_instances"] if not gi["compute_instances"]]
-        assert [gi["gi_id"] for gi in gpu["empty_gpu_instances"]] == empty
+def test_json_is_the_truth(sim: Sim) -> None:
+    assert_is_the_truth(value_of(discover(sim.env(), "--json")), sim)
 
 
 def test_json_is_what_the_inventory_reads(sim: Sim, tmp_path: Path) -> None:
@@ -105,8 +83,8 @@ def test_the_table_of_a_pipe_is_plain_and_whole(sim: Sim) -> None:
     assert "has no compute instance: no job can use it" in run.stdout
 
 
-def test_missing_nodes_are_shown_and_are_no_failure(tmp_path: Path) -> None:
-    sim = Sim.new(tmp_path / "sim", ["a100-40gb=7g.40gb"], nodes=False)
+def test_missing_nodes_are_shown_and_are_no_failure(new_sim: NewSim) -> None:
+    sim = new_sim("a100-40gb=7g.40gb", nodes=False)
     run = discover(sim.env())
     assert run.returncode == 0
     assert "problem: GPU 0: /dev/nvidia-caps/nvidia-cap3 is missing: make it with" in run.stdout
@@ -121,16 +99,16 @@ def test_root_can_be_given_as_an_option(sim: Sim) -> None:
     assert value == value_of(discover(sim.env(), "--json"))
 
 
-def test_a_gap_is_no_end(tmp_path: Path) -> None:
-    sim = Sim.new(tmp_path / "sim", ["a100-40gb=3x1g.5gb"], gap=True)
+def test_a_gap_is_no_end(new_sim: NewSim) -> None:
+    sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
     (gpu,) = value_of(discover(sim.env(), "--json"))["gpus"]
     assert [device["mig_index"] for device in gpu["mig_devices"]] == [0, 2, 3]
     assert "has a gap at index 1" in gpu["warnings"][0]
 
 
-def test_minors_that_are_not_indices(tmp_path: Path) -> None:
+def test_minors_that_are_not_indices(new_sim: NewSim) -> None:
     gpus = ["a100-40gb=7g.40gb", "a100-40gb=2x3g.20gb"]
-    sim = Sim.new(tmp_path / "sim", gpus, reversed_minors=True)
+    sim = new_sim(*gpus, reversed_minors=True)
     first, second = value_of(discover(sim.env(), "--json"))["gpus"]
     assert [first["gpu_minor"], second["gpu_minor"]] == [1, 0]
     assert first["mig_devices"][0]["device_files"][0] == "/dev/nvidia1"

@@ -1,6 +1,5 @@
 """The two backends of the NVML port, opened on the same simulated machines."""
 
-import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,9 +11,9 @@ from slurm_mig.gpu.nvml import session
 from slurm_mig.gpu.nvml_port import Nvml
 from slurm_mig.model import MigMode
 from tests.fakes import FakeGpu, FakeNvml, FakeSlice
+from tests.sim import library
 from tests.sim.api import Sim
 from tests.sim.layout import WantedGi, plan
-from tests.sim.library import FOLDER
 from tests.sim.models import load
 
 
@@ -46,7 +45,7 @@ class RealMachine:
     @contextmanager
     def open(self) -> Iterator[Nvml]:
         # In this process LD_LIBRARY_PATH is too late: pynvml finds the library by its soname.
-        ctypes.CDLL(str(FOLDER / "libnvidia-ml.so.1"), mode=ctypes.RTLD_GLOBAL)
+        library.load()
         self._setenv("MIGSIM_DIR", str(self.sim.dir))
         with session() as nvml:
             yield nvml
@@ -116,6 +115,7 @@ def make(
     def machine(*gpus: str, gap: bool = False) -> Machine:
         if request.param == "fake":
             return FakeMachine(gpus, gap)
+        request.getfixturevalue("sim_library")
         return RealMachine(tmp_path / "sim", gpus, gap, monkeypatch.setenv)
 
     return machine

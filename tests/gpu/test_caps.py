@@ -18,6 +18,7 @@ from slurm_mig.gpu.driver_names import MIG_MINORS, capability_path, entry, known
 from slurm_mig.model import CiId, GiId, GpuMinor
 from tests.fakes import FakeNvml
 from tests.gpu.driver_tree import DEVICES, lay_out, mig_minors, write
+from tests.gpu.repeatable import REPEATABLE
 
 NEITHER = "neither NAME NUMBER nor gpuG/giI[/ciC]/access NUMBER"
 # (gpu, gi, ci) -> minor, from published listings of real machines.
@@ -96,6 +97,7 @@ def test_two_slices_behind_one_node_are_never_believed() -> None:
         parse_mig_minors("gpu0/gi1/access 12\ngpu0/gi2/access 12\n")
 
 
+@REPEATABLE
 @given(st.dictionaries(st.tuples(*[st.integers(0, 40)] * 3), st.integers(0, 2**20 - 1)))
 def test_what_was_written_is_read(slices: dict[tuple[int, int, int], int]) -> None:
     unique = {minor: where for where, minor in slices.items()}
@@ -104,6 +106,7 @@ def test_what_was_written_is_read(slices: dict[tuple[int, int, int], int]) -> No
     assert parse_mig_minors(text) == lines
 
 
+@REPEATABLE
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

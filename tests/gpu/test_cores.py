@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from slurm_mig.gpu.cores import Core, Topology, in_slurm_order, near_cores, read_topology
 from slurm_mig.model import Cores
 from tests.gpu.driver_tree import write
+from tests.gpu.repeatable import REPEATABLE
 
 
 def machine(*cores: tuple[Sequence[int], int, int]) -> Topology:
@@ -66,6 +67,7 @@ def test_sockets_of_different_size_have_no_logical_numbers() -> None:
     assert in_slurm_order(cores) is None
 
 
+@REPEATABLE
 @given(st.sets(st.integers(0, 7), min_size=1, max_size=7))
 def test_ranges_hold_exactly_the_near_cores(numbers: set[int]) -> None:
     near = frozenset(cpu for number in numbers for cpu in TWO_SOCKETS.cores[number].cpus)

@@ -14,6 +14,7 @@ from slurm_mig.gpu.inventory import to_json
 from slurm_mig.gpu.inventory_reader import from_json, read_nodes
 from slurm_mig.model import DeviceFile, Node
 from tests.gpu.nodes import nodes
+from tests.gpu.repeatable import REPEATABLE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "discover.json"
 Object = dict[str, Any]
@@ -37,6 +38,7 @@ def problems_of(value: object) -> list[str]:
     return problems
 
 
+@REPEATABLE
 @given(nodes())
 def test_what_was_written_is_read(node: Node) -> None:
     text = json.dumps(to_json(node))
@@ -68,6 +70,7 @@ def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *inner]
 
 
+@REPEATABLE
 @given(st.data(), JSON_VALUES)
 def test_any_damage_is_refused_or_harmless_but_never_a_crash(data: st.DataObject, new: Any) -> None:
     value = json.loads(GOLDEN.read_text())
@@ -81,6 +84,7 @@ def test_any_damage_is_refused_or_harmless_but_never_a_crash(data: st.DataObject
     assert all(problem.startswith("f: ") for problem in problems)
 
 
+@REPEATABLE
 @given(JSON_VALUES)
 def test_any_json_is_refused(value: Any) -> None:
     assert problems_of(value)

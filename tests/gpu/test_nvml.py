@@ -1,8 +1,7 @@
 """The adapter over nvidia-ml-py: sessions, and every call going wrong in every way."""
 
-import ctypes
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from slurm_mig.errors import NvmlError
 from slurm_mig.gpu.discover import discover
 from slurm_mig.gpu.nvml import session
 from slurm_mig.model import Node
+from tests.sim import library
 from tests.sim.api import Sim
 from tests.sim.errors import code_of
-from tests.sim.library import FOLDER
 
 GPUS = ["h100-80gb=3g.40gb:1c:2c/1g.10gb", "a100-40gb=balanced", "l40s"]
 START = ["nvmlInitWithFlags"]
@@ -50,10 +49,12 @@ HARMLESS = {
 
 
 @pytest.fixture
-def sim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sim]:
+def sim(
+    new_sim: Callable[..., Sim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sim]:
     """A machine whose calls are written to `trace`, seen by NVML in this process."""
-    made = Sim.new(tmp_path / "sim", GPUS)
-    ctypes.CDLL(str(FOLDER / "libnvidia-ml.so.1"), mode=ctypes.RTLD_GLOBAL)
+    made = new_sim(*GPUS)
+    library.load()
     monkeypatch.setenv("MIGSIM_DIR", str(made.dir))
     made.trace(tmp_path / "trace")
     yield made

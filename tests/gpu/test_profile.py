@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurm_mig.gpu.profile import Profile, after_mig, device_profile, gi_profile, parse
+from tests.gpu.repeatable import REPEATABLE
 
 PUBLISHED = {
     "1g.5gb": Profile(1, 1, 5),
@@ -56,6 +57,7 @@ def test_a_compute_instance_of_all_slices_has_one_name() -> None:
     assert str(parse("3c.3g.20gb")) == "3g.20gb"
 
 
+@REPEATABLE
 @given(
     st.integers(1, 20),
     st.integers(1, 20),
@@ -67,6 +69,7 @@ def test_every_profile_comes_back_as_it_was(gi: int, ci: int, gb: int, attribute
     assert parse(str(profile)) == profile
 
 
+@REPEATABLE
 @given(st.text(max_size=20))
 def test_any_text_is_a_profile_or_a_value_error(text: str) -> None:
     try:
