@@ -1,15 +1,15 @@
 """A Node as a table for people. The only user of rich in `discover`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from slurm_mig.model import DeviceFile, Gpu, MigDevice, Node
 
-_NOT_A_TERMINAL = 10_000  # columns: a file or a pipe gets whole lines, whatever COLUMNS says
+_UNBROKEN = 10_000  # columns: a file or a pipe gets whole lines, whatever COLUMNS says
+_NARROWEST = 124  # on a smaller terminal the lines go on below, but no UUID is torn up
 
 
 def show(node: Node, console: Console | None = None) -> None:
@@ -20,54 +20,65 @@ def show(node: Node, console: Console | None = None) -> None:
         f"{escape(node.name)}: NVIDIA driver {escape(node.driver_version)}, "
         f"{_count(len(node.gpus), 'GPU')}, {_count(slices, 'MIG slice')}",
         highlight=False,
+        soft_wrap=True,
     )
     if node.gpus:
-        console.print(_table(node), highlight=False)
-    for line in _remarks(node):
+        console.print("", _gpus(node), highlight=False)
+    if slices:
+        console.print("", _slices(node), highlight=False)
+    remarks = list(_remarks(node))
+    for line in ["", *remarks] if remarks else []:
         console.print(line, highlight=False, soft_wrap=True)
 
 
 def _console() -> Console:
     console = Console()
-    return console if console.is_terminal else Console(width=_NOT_A_TERMINAL)
+    width = max(console.width, _NARROWEST) if console.is_terminal else _UNBROKEN
+    return Console(width=width)
 
 
-def _table(node: Node) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for title in ("GPU", "profile", "placement"):
-        table.add_column(title, no_wrap=True)
-    for title in ("MiB", "SMs"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("UUID", "device files", "state"):
-        table.add_column(title, overflow="fold")
-    for gpu in node.gpus:
-        table.add_row(*_gpu_row(gpu), style="bold")
-        for device in gpu.mig_devices:
-            table.add_row(*_slice_row(device))
-        table.add_section()
+def _new_table(*columns: str, numbers: Sequence[str], folded: str) -> Table:
+    """Columns that keep their width, but for `folded`; `numbers` are set to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in columns:
+        table.add_column(
+            title,
+            justify="right" if title in numbers else "left",
+            no_wrap=title != folded,
+            overflow="fold",
+        )
     return table
 
 
-def _gpu_row(gpu: Gpu) -> tuple[str, ...]:
-    name, memory = escape(gpu.name), str(gpu.memory_mib)
-    state = f"{_mode(gpu)}, {_state(gpu.device_file)}"
-    return (
-        str(gpu.gpu_index),
-        name,
-        "",
-        memory,
-        "",
-        escape(gpu.uuid),
-        _file(gpu.device_file),
-        state,
-    )
+def _gpus(node: Node) -> Table:
+    columns = ("GPU", "name", "MiB", "UUID", "device file", "MIG", "state")
+    table = _new_table(*columns, numbers=("GPU", "MiB"), folded="name")
+    for gpu in node.gpus:
+        table.add_row(
+            str(gpu.gpu_index),
+            escape(gpu.name),
+            str(gpu.memory_mib),
+            escape(gpu.uuid),
+            _file(gpu.device_file),
+            _mode(gpu),
+            _state(gpu.device_file),
+        )
+    return table
 
 
-def _slice_row(device: MigDevice) -> tuple[str, ...]:
+def _slices(node: Node) -> Table:
+    columns = ("GPU", "slice", "placement", "MiB", "SMs", "UUID", "device files", "state")
+    table = _new_table(*columns, numbers=("GPU", "MiB", "SMs"), folded="device files")
+    for gpu in node.gpus:
+        for device in gpu.mig_devices:
+            table.add_row(str(gpu.gpu_index), *_slice(device))
+    return table
+
+
+def _slice(device: MigDevice) -> tuple[str, ...]:
     place = device.spec.placement
     _, gi_file, ci_file = device.device_files
     return (
-        "",
         escape(device.profile),
         "not told" if place is None else f"{place.start}:{place.size}",
         str(device.memory_mib),
@@ -90,9 +101,10 @@ def _or_unknown(number: int | None) -> str:
 
 
 def _mode(gpu: Gpu) -> str:
+    """Whether the GPU is in MIG mode, or cannot be."""
     if gpu.mig_mode is None:
-        return "cannot do MIG"
-    return "MIG on" if gpu.mig_mode.current else "MIG off"
+        return "cannot"
+    return "on" if gpu.mig_mode.current else "off"
 
 
 def _state(*files: DeviceFile) -> str:
