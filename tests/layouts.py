@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from tests.sim.models import CiProfile, GiProfile, GpuModel
+from tests.sim.models import CiProfile, GiProfile, GpuModel, load
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class PlacedGi:
 def compatible(placed: Sequence[PlacedGi]) -> bool:
     """Whether these GPU instances, in order of their starts, can be on one GPU together."""
     apart = all(left.end <= right.start for left, right in pairwise(placed))
-    counts = Counter(gi.profile for gi in placed)
-    few_enough = all(profile.max_count >= number for profile, number in counts.items())
+    counts = Counter(gi.profile.name for gi in placed)
+    few_enough = all(gi.profile.max_count >= counts[gi.profile.name] for gi in placed)
     return apart and few_enough and _media_engines_suffice([gi.profile for gi in placed])
 
 
@@ -82,8 +82,8 @@ def _by_start(*placed: PlacedGi) -> tuple[PlacedGi, ...]:
 
 
 @cache
-def _some_layouts(model: GpuModel) -> tuple[tuple[PlacedGi, ...], ...]:
-    return tuple(placed for placed in valid_layouts(model) if placed)
+def _some_layouts(key: str) -> tuple[tuple[PlacedGi, ...], ...]:
+    return tuple(placed for placed in valid_layouts(load(key)) if placed)
 
 
 def ci_divisions(profile: GiProfile) -> set[tuple[int, ...]]:
@@ -107,15 +107,22 @@ def _ci_extensions(
             yield from _ci_extensions(profile, (*cis, ci), first + ci.size)
 
 
-@st.composite
-def layouts(draw: st.DrawFn, model: GpuModel, *, without_ci: bool = False) -> str:
-    """A LAYOUT string for `python -m tests.sim`, with one MIG device at least.
+def layouts(model: GpuModel, *, without_ci: bool = False) -> st.SearchStrategy[str]:
+    """LAYOUT strings for `python -m tests.sim`, each with one MIG device at least.
 
     Instances are named in any order, for that decides which ids they get, and with their starts
     or without. `without_ci`: some GPU instances may have no compute instance.
     """
-    placed = draw(st.permutations(draw(st.sampled_from(_some_layouts(model)))))
-    alike = len({gi.profile for gi in placed}) == 1
+    # Enumerated here and not in a draw, which hypothesis would find too slow.
+    return _layouts(st.sampled_from(_some_layouts(model.key)), without_ci)
+
+
+@st.composite
+def _layouts(
+    draw: st.DrawFn, sets: st.SearchStrategy[tuple[PlacedGi, ...]], without_ci: bool
+) -> str:
+    placed = draw(st.permutations(draw(sets)))
+    alike = len({gi.profile.name for gi in placed}) == 1
     if alike and draw(st.booleans()):
         return f"{len(placed)}x{placed[0].profile.name}"
     starts = draw(st.booleans())
