@@ -63,6 +63,7 @@ class Sim(Launcher):
 
     def make_nodes(self) -> list[Path]:
         """Make the missing nvidia-cap nodes, as nvidia-modprobe would; those made."""
+        self.show()  # the tree may be behind: a look brings it up to date
         return tree.make_cap_nodes(self.root)
 
     def model(self, gpu_index: int) -> GpuModel:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pynvml
 import pytest
@@ -119,12 +120,13 @@ def test_a_gpu_that_fell_off_the_bus(open_nvml: Open) -> None:
     gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
     mig = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 0)
     sim.lose(0)
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: pynvml.nvmlDeviceGetHandleByIndex(0),
         lambda: pynvml.nvmlDeviceGetName(gpu),
         lambda: pynvml.nvmlDeviceGetUUID(mig),
         lambda: pynvml.nvmlDeviceSetMigMode(gpu, 0),
-    ):
+    ]
+    for call in calls:
         with refused(pynvml.NVML_ERROR_GPU_IS_LOST):
             call()
     assert pynvml.nvmlDeviceGetCount() == 2

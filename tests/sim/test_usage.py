@@ -149,7 +149,8 @@ def test_work_counts_after_the_process_has_ended(open_nvml: Open) -> None:
     library.must("process_remove", sim.dir, pid)
     sim.advance(7)
     ((code, sm),) = between(first, sample(place[1]), SM)
-    assert (code, sm) == (pynvml.NVML_SUCCESS, pytest.approx(30))
+    assert code == pynvml.NVML_SUCCESS
+    assert sm == pytest.approx(30)
 
 
 def test_samples_too_close_are_no_number(open_nvml: Open) -> None:
