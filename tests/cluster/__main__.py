@@ -10,6 +10,7 @@ Without DIR, exec and down mean the cluster that was brought up last.
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main() -> int:
 
 
 def _up(arguments: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     settings = dict(arguments.set)
     options = Options(arguments.slurm, settings=settings, accounting=arguments.accounting)
     cluster = Cluster.start(arguments.dir, simulated.parse_nodes(arguments.node), options)

@@ -51,7 +51,7 @@ def missing(packages: Sequence[str]) -> list[str]:
 def install(packages: Sequence[str]) -> None:
     """Install packages without starting what they bring, now or at the next boot."""
     run(["apt-get", "update", "--quiet"])
-    with _nothing_starts():
+    with nothing_starts():
         options = ["--yes", "--quiet", "--no-install-recommends"]
         run(["apt-get", "install", *options, *packages], DEBIAN_FRONTEND="noninteractive")
     daemons = [name for name in packages if name in {"munge", "slurmctld", "slurmd", "slurmdbd"}]
@@ -60,17 +60,18 @@ def install(packages: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _nothing_starts() -> Iterator[None]:
+def nothing_starts(policy: Path = POLICY) -> Iterator[None]:
+    """Packages that are installed meanwhile start no daemon (invoke-rc.d asks `policy`)."""
     # A site's own policy stays in force: it was there first.
-    if POLICY.exists():
+    if policy.exists():
         yield
         return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
     try:
-        POLICY.chmod(0o755)
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
         yield
     finally:
-        POLICY.unlink(missing_ok=True)
+        policy.unlink(missing_ok=True)
 
 
 def unpack(packages: Sequence[str], suite: str, into: Path, *, alone: bool = False) -> None:

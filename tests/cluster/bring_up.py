@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster import accounting, roots, simulated, slurmconf, wrappers
 from tests.cluster.machines import Machines
-from tests.cluster.node import ClusterError, Holder, start_time
+from tests.cluster.node import Holder, start_time
 from tests.cluster.slurmconf import CONTROLLER
 
 
@@ -51,9 +51,10 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
     `nodes` are names and their GPUs. What was started before an error stays until `down`.
     """
     slurm = roots.find(options.slurm)
-    _make_folders(folder)
     machines = Machines(folder, slurm, tuple(nodes))
-    machines.save()
+    folder.mkdir(parents=True, exist_ok=True)
+    machines.save()  # first: from now on `down` knows it as a cluster's
+    _make_folders(folder)
     for name, gpus in nodes.items():
         machine = options.make_machine(machines.node(name).folder, gpus)
         simulated.copy_library(machine, folder / "lib")
@@ -67,10 +68,8 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
 
 
 def _make_folders(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        raise ClusterError(f"{folder} is not empty: `down` it first, or name another")
     for name in (".", "log", "lib", "state", "munge", "nodes"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True)
         (folder / name).chmod(0o755)
     key = folder / "munge/munge.key"
     key.touch(0o400)

@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -20,6 +21,7 @@ BIND, MOVE, REC, RDONLY, REMOUNT = 0x1000, 0x2000, 0x4000, 0x1, 0x20
 UNBINDABLE, PRIVATE = 1 << 17, 1 << 18
 ORDINARY = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # minors of major 1
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 0x1
+PR_SET_PDEATHSIG = 1
 DOCUMENTATION = "192.0.2.1"  # RFC 5737: nobody's address
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -50,6 +52,12 @@ def bind(source: str, target: str) -> None:
     else:
         Path(target).touch(exist_ok=True)
     mount(source, target, "", BIND | REC)
+
+
+def plain(source: str, target: str) -> None:
+    """The same, for running programs and opening devices, whatever the mount of `source` says."""
+    bind(source, target)
+    mount("", target, "", BIND | REMOUNT)
 
 
 def readonly(source: str, target: str) -> None:
@@ -99,7 +107,8 @@ def devices(source: str, workspace: str) -> None:
     for name, text in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
         (dev / name).symlink_to(f"/proc/self/fd{text}")
     (dev / "ptmx").symlink_to("pts/ptmx")
-    show(Path(source).glob("nvidia*"), workspace)
+    for entry in Path(source).glob("nvidia*"):
+        plain(str(entry), str(dev / entry.name))
     mount(workspace, "/dev", "", MOVE)
 
 
@@ -142,6 +151,11 @@ def another_root(root: str, view: str, *ours: str) -> None:
         bind(f"/etc/{name}", f"{view}/etc/{name}")
 
 
+def die_with_parent() -> None:
+    """Be killed if whoever started this is: what it was about to make, nobody would remove."""
+    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def hold() -> None:
     """Leave a process behind that keeps the namespaces, print its id, and end."""
     if pid := os.fork():
@@ -158,6 +172,7 @@ PROGRAMS = {"bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr"}
 STEPS: dict[str, Callable[..., None]] = {
     "unshare": unshare,
     "bind": bind,
+    "plain": plain,
     "readonly": readonly,
     "scratch": scratch,
     "splice": splice,
@@ -167,6 +182,7 @@ STEPS: dict[str, Callable[..., None]] = {
     "loopback": loopback,
     "another_root": another_root,
     "mkdir": os.mkdir,
+    "die_with_parent": die_with_parent,
     "hold": hold,
     "chroot": os.chroot,
     "chdir": os.chdir,

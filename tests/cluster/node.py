@@ -22,8 +22,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SCRATCH = "/run/scratch"  # of one machine: mounts in the making, and the other Debian's view
 VIEW = f"{SCRATCH}/view"
 CONTROLLERS = ("devices", "freezer")
-_IN_CGROUP = "; ".join(f"echo $$ >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS)
-_JOIN = f'{_IN_CGROUP}; cd "$0" 2>/dev/null || cd /; exec "$@"'
+# A cluster that went down meanwhile has no cgroups any more: nothing may start outside them.
+_IN_CGROUP = " && ".join(f"echo $$ >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS)
+_JOIN = f'{_IN_CGROUP} || exit 125; cd "$0" 2>/dev/null || cd /; exec "$@"'
 
 
 class ClusterError(Exception):
@@ -80,7 +81,10 @@ class Node:
 
     def _plan(self, group: str, *, new_net: bool) -> list[list[object]]:
         etc = ("hosts", "slurm", "slurm-mig")
-        steps: list[list[object]] = [["unshare", "mount", "uts", *(["net"] if new_net else [])]]
+        steps: list[list[object]] = [
+            ["die_with_parent"],
+            ["unshare", "mount", "uts", *(["net"] if new_net else [])],
+        ]
         steps += [["loopback"]] if new_net else []
         steps += [["hostname", self.name], *self._mount_run(), ["scratch", SCRATCH]]
         for name in ("dev", "etc", "lib"):
@@ -101,7 +105,7 @@ class Node:
     def _mount_run(self) -> list[list[object]]:
         return [
             ["bind", str(self.root / "run"), "/run"],
-            ["bind", str(self.cluster), "/run/cluster"],
+            ["plain", str(self.cluster), "/run/cluster"],
             ["bind", str(self.folder), "/run/sim"],
             ["bind", str(self.cluster / "munge"), "/run/munge"],
             ["readonly", str(CHECKOUT), "/run/checkout"],

@@ -77,11 +77,11 @@ def build(version: str) -> None:
     suite = SUITES[version]
     with _lock():
         if not _root(version).exists():
-            with _renamed_when_done(_root(version)) as folder:
+            with renamed_when_done(_root(version)) as folder:
                 apt.unpack(PACKAGES, suite, folder)
                 _finish(folder)
         if not _nvml(version).exists():
-            with _renamed_when_done(_nvml(version)) as folder:
+            with renamed_when_done(_nvml(version)) as folder:
                 apt.unpack([NVML_PLUGIN], suite, folder, alone=True)
 
 
@@ -125,7 +125,8 @@ def _finish(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def _renamed_when_done(target: Path) -> Iterator[Path]:
+def renamed_when_done(target: Path) -> Iterator[Path]:
+    """A folder to fill; it becomes `target` in one step, or vanishes if the block fails."""
     folder = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
         yield folder

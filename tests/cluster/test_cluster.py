@@ -145,6 +145,22 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "precious"
 
 
+def test_it_runs_where_neither_devices_nor_programs_may_be_used(tmp_path: Path) -> None:
+    # As on a /tmp that is a tmpfs of systemd's, and stricter.
+    mounted = f"mount -t tmpfs -o nodev,noexec,nosuid tmpfs {tmp_path}"
+    cli = f"{sys.executable} -m tests.cluster"
+    folder = tmp_path / "c"
+    script = f"""\
+        {mounted} && {cli} up {folder} --slurm 24.11 --node n1:a30-24gb=2g.12gb &&
+        {cli} exec {folder} n1 srun --gres=gpu:1 {" ".join(reach.PROBE)} && {cli} down {folder}
+    """
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (answer,) = reach.parse(done.stdout)
+    assert "/dev/nvidia0" in answer.allowed
+
+
 def test_exec_from_another_process_gives_the_exit_code(tmp_path: Path) -> None:
     folder = tmp_path / "c"
     with Cluster.up(folder, ["n1"], make_machine=bare, gres=bare_gres):
