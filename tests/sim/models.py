@@ -110,6 +110,11 @@ def keys() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
+def mig_keys() -> tuple[str, ...]:
+    """Those of the models that can do MIG."""
+    return tuple(key for key in keys() if load(key).mig)
+
+
 @cache
 def load(key: str) -> GpuModel:
     """The model of that key; KeyError names those that there are."""

@@ -21,6 +21,11 @@ def refused(code: int) -> Iterator[None]:
     assert caught.value.value == code, f"{caught.value}, not {pynvml.NVMLError(code)}"
 
 
+def first_gpu() -> Handle:
+    """The GPU at index 0."""
+    return pynvml.nvmlDeviceGetHandleByIndex(0)
+
+
 def possible_placements(gpu: Handle, profile_id: int) -> list[tuple[int, int]]:
     """Start and size of every placement of a GPU instance profile."""
     array, count = (pynvml.c_nvmlGpuInstancePlacement_t * _MANY)(), c_uint(_MANY)

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Callable
-from ctypes import byref
 
 import pynvml
 import pytest
 
 from tests.sim.api import Sim
-from tests.sim.models import GiProfile, GpuModel, keys, load
-from tests.sim.nvml_calls import possible_ci_placements, possible_placements, refused
+from tests.sim.models import GiProfile, GpuModel, keys, load, mig_keys
+from tests.sim.nvml_calls import (
+    first_gpu,
+    gpu_instances,
+    possible_ci_placements,
+    possible_placements,
+    refused,
+)
 
 Open = Callable[..., Sim]
 
-MIG_KEYS = [key for key in keys() if load(key).mig]
-MIG_UUID = re.compile(r"MIG-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 GPU_UUID = re.compile(r"GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ON, OFF = pynvml.NVML_DEVICE_MIG_ENABLE, pynvml.NVML_DEVICE_MIG_DISABLE
 
@@ -36,7 +39,7 @@ def test_a_gpu_is_what_its_model_says(key: str, open_nvml: Open) -> None:
     model = load(key)
     open_nvml(key)
     assert pynvml.nvmlDeviceGetCount() == 1
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     assert pynvml.nvmlDeviceGetName(gpu) == model.name
     assert pynvml.nvmlDeviceGetMemoryInfo(gpu).total == model.memory_mib << 20
     assert pynvml.nvmlDeviceGetMemoryInfo(gpu, pynvml.nvmlMemory_v2).total == model.memory_mib << 20
@@ -72,60 +75,60 @@ def test_a_gpu_is_found_by_all_its_names(open_nvml: Open) -> None:
 
 def test_every_gpu_is_near_some_cpu(open_nvml: Open) -> None:
     open_nvml("a100-40gb")
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     assert any(pynvml.nvmlDeviceGetCpuAffinity(gpu, 16))
 
 
 def test_a_gpu_without_mig_says_so(open_nvml: Open) -> None:
     open_nvml("l40s")
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     with refused(pynvml.NVML_ERROR_NOT_SUPPORTED):
         pynvml.nvmlDeviceGetMigMode(gpu)
     with refused(pynvml.NVML_ERROR_NOT_SUPPORTED):
         pynvml.nvmlDeviceSetMigMode(gpu, ON)
 
 
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_mode_is_off_from_the_factory(key: str, open_nvml: Open) -> None:
     open_nvml(key)
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     assert pynvml.nvmlDeviceGetMigMode(gpu) == [OFF, OFF]
 
 
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_mode_changes_at_once_or_after_a_reset(key: str, open_nvml: Open) -> None:
     sim = open_nvml(key)
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     status = pynvml.nvmlDeviceSetMigMode(gpu, ON)
     if load(key).reset_for_mode:
         assert status == pynvml.NVML_ERROR_RESET_REQUIRED
         assert pynvml.nvmlDeviceGetMigMode(gpu) == [OFF, ON]
         sim.reset(0)
-        gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+        gpu = first_gpu()
     else:
         assert status == pynvml.NVML_SUCCESS
     assert pynvml.nvmlDeviceGetMigMode(gpu) == [ON, ON]
 
 
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_a_reboot_keeps_the_mode_or_not_but_never_the_instances(key: str, open_nvml: Open) -> None:
     smallest = load(key).profiles[0].name
     sim = open_nvml(f"{key}={smallest}")
     sim.reboot()
     pynvml.nvmlShutdown()
     pynvml.nvmlInit()
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     kept = ON if load(key).mode_survives_reboot else OFF
     assert pynvml.nvmlDeviceGetMigMode(gpu)[0] == kept
     with pytest.raises(pynvml.NVMLError):
         pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 0)
 
 
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_profiles_are_the_models(key: str, open_nvml: Open) -> None:
     model = load(key)
     open_nvml(f"{key}=mig")
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    gpu = first_gpu()
     by_enum = {profile.enum: profile for profile in model.profiles}
     for enum in range(pynvml.NVML_GPU_INSTANCE_PROFILE_COUNT):
         if enum in by_enum:
@@ -158,7 +161,7 @@ def assert_profile(gpu: object, profile: GiProfile) -> None:
 
 def profiles_to_try() -> list[object]:
     """Every profile of every model."""
-    models = [load(key) for key in MIG_KEYS]
+    models = [load(key) for key in mig_keys()]
     return [
         pytest.param(model, profile, id=f"{model.key}-{profile.name}")
         for model in models
@@ -171,8 +174,8 @@ def test_every_compute_instance_profile_makes_its_mig_device(
     model: GpuModel, profile: GiProfile, open_nvml: Open
 ) -> None:
     open_nvml(f"{model.key}={profile.name}:none")
-    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
-    gi = pynvml.nvmlDeviceGetGpuInstanceById(gpu, only_gi_id(gpu, profile))
+    gpu = first_gpu()
+    (gi,) = gpu_instances(gpu, profile.profile_id)
     for ci in profile.ci_profiles:
         info = pynvml.nvmlGpuInstanceGetComputeInstanceProfileInfo(gi, ci.enum, 0)
         assert (info.id, info.sliceCount) == (ci.profile_id, ci.slices)
@@ -192,11 +195,3 @@ def test_every_compute_instance_profile_makes_its_mig_device(
         pynvml.nvmlComputeInstanceDestroy(made)
     with refused(pynvml.NVML_ERROR_NOT_FOUND):
         pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 0)
-
-
-def only_gi_id(gpu: object, profile: GiProfile) -> int:
-    """The id of the one GPU instance there is."""
-    array, count = (pynvml.c_nvmlGpuInstance_t * 8)(), pynvml.c_uint(8)
-    pynvml.nvmlDeviceGetGpuInstances(gpu, profile.profile_id, array, byref(count))
-    assert count.value == 1
-    return int(pynvml.nvmlGpuInstanceGetInfo(array[0]).id)

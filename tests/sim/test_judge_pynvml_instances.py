@@ -1,6 +1,7 @@
 """nvidia-ml-py judges the simulated library: which instances can be made, what they are called."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,27 +12,24 @@ from hypothesis import strategies as st
 
 from tests.layouts import PlacedGi, compatible, layouts, maximal_layouts
 from tests.sim.api import Sim
-from tests.sim.models import GpuModel, load
+from tests.sim.models import GpuModel, load, mig_keys
 from tests.sim.nvml_calls import (
     Handle,
     compute_instances,
     create_at,
     create_ci_at,
+    first_gpu,
     gpu_instances,
     mig_handles,
     refused,
 )
-from tests.sim.test_judge_pynvml import MIG_KEYS, MIG_UUID
 
 Open = Callable[..., Sim]
 
+MIG_UUID = re.compile(r"MIG-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 # The other models have the tables of one of these, other names and numbers apart.
 EACH_KIND = ["a100-40gb", "h100-80gb", "a30-24gb", "rtx-pro-6000-96gb"]
-
-
-def first_gpu() -> Handle:
-    """The GPU at index 0."""
-    return pynvml.nvmlDeviceGetHandleByIndex(0)
 
 
 def make(gpu: Handle, placed: PlacedGi) -> Handle:
@@ -142,7 +140,7 @@ def test_a_start_that_the_profile_does_not_have(open_nvml: Open) -> None:
             create_at(first_gpu(), profile.profile_id, start, profile.size)
 
 
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_a_mig_device_is_found_by_all_its_names(key: str, open_nvml: Open) -> None:
     smallest = load(key).profiles[0]
     open_nvml(f"{key}={smallest.max_count}x{smallest.name}")

@@ -11,6 +11,7 @@ from tests.sim.models import load
 from tests.sim.nvml_calls import (
     Handle,
     compute_instances,
+    first_gpu,
     gpu_instances,
     mig_handles,
     refused,
@@ -21,11 +22,6 @@ Open = Callable[..., Sim]
 
 MIB = 1 << 20
 NO_INSTANCE = 0xFFFFFFFF
-
-
-def first_gpu() -> Handle:
-    """The GPU at index 0."""
-    return pynvml.nvmlDeviceGetHandleByIndex(0)
 
 
 def listed(handle: Handle) -> list[tuple[int, int, int, int]]:

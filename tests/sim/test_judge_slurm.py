@@ -16,12 +16,11 @@ from tests.cluster.roots import GATING
 from tests.cluster.slurmds import SlurmdAnswer, slurmd_g
 from tests.layouts import layouts
 from tests.sim.api import Sim
-from tests.sim.models import keys, load
+from tests.sim.models import load, mig_keys
 from tests.sim.truth import Slice, slices
 
 NewSim = Callable[..., Sim]
 
-MIG_KEYS = [key for key in keys() if load(key).mig]
 AUTODETECT = "AutoDetect=nvml\n"
 UNIQUE_ID = re.compile(r"GRES\[gpu\] Type:.* File:(/dev\S+) UniqueId:(\S+)")
 
@@ -69,7 +68,7 @@ def layouts_of(key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("version", GATING)
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 def test_every_model(key: str, version: str, new_sim: NewSim) -> None:
     sim = new_sim(*(f"{key}={layout}" for layout in layouts_of(key)))
     types = [slurm_type(version, mig) for mig in slices(sim)]
@@ -77,7 +76,7 @@ def test_every_model(key: str, version: str, new_sim: NewSim) -> None:
 
 
 @pytest.mark.parametrize("version", GATING)
-@pytest.mark.parametrize("key", MIG_KEYS)
+@pytest.mark.parametrize("key", mig_keys())
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_random_layouts(

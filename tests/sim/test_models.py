@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.sim.models import GiProfile, GpuModel, keys, load
+from tests.sim.models import GiProfile, GpuModel, keys, load, mig_keys
 
 MODELS = [load(key) for key in keys()]
-WITH_MIG = [model for model in MODELS if model.mig]
+WITH_MIG = [load(key) for key in mig_keys()]
 PROFILES = [
     pytest.param(model, profile, id=f"{model.key}-{profile.name}")
     for model in WITH_MIG
