@@ -12,6 +12,7 @@ from slurm_mig.files import under
 from slurm_mig.model import Node
 from slurm_mig.slurm import advice, block, refusals, types
 from slurm_mig.slurm.gres import GresGroup, GresOptions, line, node_gres
+from slurm_mig.slurm.templates import fill_in, site_template
 
 TEMPLATE = "gres.conf.j2"
 SITE_TEMPLATES = "/etc/slurm-mig/templates"
@@ -113,11 +114,9 @@ def _lines(groups: Iterable[GresGroup], options: GresOptions) -> Iterator[str]:
 def _rendered(
     groups: Sequence[GresGroup], comments: list[str], lines: list[str], root: Path
 ) -> str:
-    from slurm_mig.slurm.render import render, site_template
-
     folder = under(root, SITE_TEMPLATES)
     own = site_template(TEMPLATE, folder)
-    text = render(TEMPLATE, folder, {"comments": comments, "lines": lines, "groups": groups})
+    text = fill_in(TEMPLATE, folder, {"comments": comments, "lines": lines, "groups": groups})
     if own is not None:
         _check_site_template(own, text, lines, groups)
     return text

@@ -1,8 +1,7 @@
-"""Templates: the package's own, or a site's in /etc/slurm-mig/templates."""
+"""jinja2, in its sandbox: templates are sites' own, and a mistake in one is told with its place."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from stat import S_ISREG
 from types import TracebackType
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
@@ -14,31 +13,13 @@ from slurm_mig.errors import SlurmMigError
 _FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 
 
-def site_template(name: str, folder: Path) -> Path | None:
-    """The site's own template of this name in `folder`, if it has one.
+def render(name: str, folders: Sequence[Path], values: Mapping[str, Sequence[object]]) -> str:
+    """Fill in the template `name` of the first of these folders that has it.
 
-    Raises SlurmMigError where it cannot be told: ours must not step in for one unread.
-    """
-    path = folder / name
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise SlurmMigError(f"{path}: {error.strerror}") from error
-    if not S_ISREG(mode):
-        raise SlurmMigError(f"{path}: not a file")
-    return path
-
-
-def render(name: str, folder: Path, values: Mapping[str, Sequence[object]]) -> str:
-    """Fill the template `name` in, looked for in `folder` and then among the package's own.
-
-    Templates run in jinja2's sandbox, and a name that was not given is an error.
-    Raises SlurmMigError, which names the template and the line.
+    A name that was not given is an error. Raises SlurmMigError with template and line.
     """
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader([folder, _own_templates()]),
+        loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
         autoescape=False,  # a configuration file, not a page
         trim_blocks=True,
@@ -50,16 +31,10 @@ def render(name: str, folder: Path, values: Mapping[str, Sequence[object]]) -> s
     except TemplateSyntaxError as error:
         raise SlurmMigError(f"{error.filename}:{error.lineno}: {error.message}") from error
     except _FAILURES as error:
-        where = _where(error.__traceback__, name) or str(folder / name)
+        where = _where(error.__traceback__, name) or str(folders[0] / name)
         raise SlurmMigError(f"{where}: {error}") from error
     except OSError as error:
         raise SlurmMigError(f"{error.filename}: {error.strerror}") from error
-
-
-def _own_templates() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "data" / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
 
 
 def _where(trace: TracebackType | None, name: str) -> str | None:
