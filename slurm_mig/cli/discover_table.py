@@ -23,9 +23,9 @@ def show(node: Node, console: Console | None = None) -> None:
         soft_wrap=True,
     )
     if node.gpus:
-        console.print("", _gpus(node), highlight=False)
+        _print(console, _gpus(node))
     if slices:
-        console.print("", _slices(node), highlight=False)
+        _print(console, _slices(node))
     remarks = list(_remarks(node))
     for line in ["", *remarks] if remarks else []:
         console.print(line, highlight=False, soft_wrap=True)
@@ -35,6 +35,13 @@ def _console() -> Console:
     console = Console()
     width = max(console.width, _NARROWEST) if console.is_terminal else _UNBROKEN
     return Console(width=width)
+
+
+def _print(console: Console, table: Table) -> None:
+    """An empty line and `table`, without the spaces that rich leaves at the end of lines."""
+    with console.capture() as drawn:
+        console.print("", table, highlight=False)
+    console.file.writelines(f"{line.rstrip(' ')}\n" for line in drawn.get().splitlines())
 
 
 def _new_table(*columns: str, numbers: Sequence[str], folded: str) -> Table:

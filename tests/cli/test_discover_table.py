@@ -135,3 +135,4 @@ def test_standard_output_that_is_no_terminal_gets_whole_lines(
     out = capsys.readouterr().out
     assert row(out, "MIG-")[-2:] == ["1", "problem"]
     assert max(map(len, out.splitlines())) < 400
+    assert out.splitlines() == [line.rstrip() for line in out.splitlines()]
