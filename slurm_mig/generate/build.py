@@ -4,8 +4,8 @@ Everything is looked at first; a refusal names every reason at once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from slurm_mig.errors import Refused
 from slurm_mig.files import under
@@ -18,8 +18,7 @@ TEMPLATE = "gres.conf.j2"
 SITE_TEMPLATES = "/etc/slurm-mig/templates"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is wanted: for which Slurm, said to which node, with how many words.
 
     `node_name` puts NodeName= before each line; None is for a node's own file.
@@ -31,8 +30,7 @@ class Request:
     root: Path = Path("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(NamedTuple):
     """The block for gres.conf, and what it was made from.
 
     `label` tells its marks from those of other blocks in one file.

@@ -1,8 +1,7 @@
 """Slurm's version, and what it changes in how Slurm reads gres.conf and names MIG slices."""
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from slurm_mig.errors import SlurmError, UsageError
 
@@ -10,8 +9,7 @@ _VERSION = re.compile(r"(?<![\d.])(\d{2})\.(\d{2})(?:\.(\d{1,2}))?(?![\d])")
 _LAST_OF_SERIES = 99
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SlurmVersion:
+class SlurmVersion(NamedTuple):
     """A release of Slurm, ordered as released. Slurm 22.05 is the oldest that we serve."""
 
     year: int
