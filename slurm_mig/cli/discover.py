@@ -17,7 +17,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     instance. A file that is missing or is the wrong device is shown with the command that
     makes it right. Nothing is changed.
 
-    Run it as root: NVML tells where a slice lies to root only.
+    Run it as root: NVML does not tell others how much memory a partitioned GPU has, nor where
+    its slices lie.
 
     \b
       slurm-mig discover

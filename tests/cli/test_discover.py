@@ -150,7 +150,14 @@ def test_an_absurd_mig_minors(sim: Sim) -> None:
 
 
 def test_somebody_else_than_root(sim: Sim) -> None:
-    """NVML answers all but placements; that is said, not guessed."""
+    """With MIG on, drivers tell a GPU's memory to root only (nvml.h)."""
+    sim.fault("nvmlDeviceGetMemoryInfo", code="NO_PERMISSION", once=False)
+    line = refusal(discover(sim.env(), "--json"))
+    assert line == "slurm-mig: GPU 0: NVML: Insufficient Permissions (4): run as root"
+
+
+def test_a_driver_that_hides_placements_only(sim: Sim) -> None:
+    """What was not told is said to be unknown, not guessed."""
     sim.fault("nvmlDeviceGetGpuInstances", code="NO_PERMISSION", once=False)
     value = value_of(discover(sim.env(), "--json"))
     assert [d["placement"] for gpu in value["gpus"] for d in gpu["mig_devices"]] == [None] * 4
