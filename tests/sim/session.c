@@ -11,7 +11,9 @@ static pthread_mutex_t session_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ms_file session;
 static unsigned users;
 
-struct ms_file *ms_session(void) { return users > 0 ? &session : NULL; }
+struct ms_file *ms_session(void) {
+    return __atomic_load_n(&users, __ATOMIC_ACQUIRE) > 0 ? &session : NULL;
+}
 
 bool ms_privileged(void) { return geteuid() == 0; }
 
@@ -24,7 +26,7 @@ static nvmlReturn_t attach(const char *name) {
     if (result == NVML_SUCCESS) {
         result = ms_fault_point(&session, name, MS_BEFORE);
         if (result == NVML_SUCCESS) {
-            users++;
+            __atomic_store_n(&users, users + 1, __ATOMIC_RELEASE);
             result = ms_call_bare_end(name, NVML_SUCCESS);
         } else {
             ms_trace_code(&session, name, result);
@@ -53,7 +55,8 @@ EXPORT nvmlReturn_t nvmlShutdown(void) {
         return result;
     result = ms_call_bare_end("nvmlShutdown", NVML_SUCCESS);
     pthread_mutex_lock(&session_lock);
-    if (--users == 0)
+    __atomic_store_n(&users, users - 1, __ATOMIC_RELEASE);
+    if (users == 0)
         ms_close(&session);
     pthread_mutex_unlock(&session_lock);
     return result;

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -28,15 +30,19 @@ __attribute__((constructor)) static void watch_forks(void) {
 }
 
 static int open_in(const char *dir, const char *name, int flags) {
-    char path[4096];
+    char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     return open(path, flags | O_CLOEXEC, 0666);
 }
 
 nvmlReturn_t ms_open(const char *dir, struct ms_file *file) {
-    if (dir == NULL || strlen(dir) >= sizeof file->dir)
+    char real[PATH_MAX];
+    memset(file, 0, sizeof *file);
+    file->lock_fd = file->dir_fd = -1;
+    if (dir == NULL || realpath(dir, real) == NULL || strlen(real) >= sizeof file->dir)
         return NVML_ERROR_DRIVER_NOT_LOADED;
-    int fd = open_in(dir, "state", O_RDWR);
+    strcpy(file->dir, real);
+    int fd = open_in(real, "state", O_RDWR);
     if (fd < 0)
         return NVML_ERROR_DRIVER_NOT_LOADED;
     struct stat found;
@@ -54,20 +60,20 @@ nvmlReturn_t ms_open(const char *dir, struct ms_file *file) {
         munmap(image, sizeof *image);
         return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
     }
-    memset(file, 0, sizeof *file);
-    strcpy(file->dir, dir);
     file->image = image;
-    file->lock_fd = -1;
+    file->dir_fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return NVML_SUCCESS;
 }
 
 void ms_close(struct ms_file *file) {
     if (file->lock_fd >= 0)
         close(file->lock_fd);
+    if (file->dir_fd >= 0)
+        close(file->dir_fd);
     if (file->image != NULL)
         munmap(file->image, sizeof *file->image);
     memset(file, 0, sizeof *file);
-    file->lock_fd = -1;
+    file->lock_fd = file->dir_fd = -1;
 }
 
 /* Makes the file under another name first: nobody may map half a state. */
@@ -114,14 +120,15 @@ uint64_t ms_now(const struct ms_file *file) {
     return (uint64_t)(now.tv_sec * 1000000000ll + now.tv_nsec + clock_ns);
 }
 
-/* A forked child shares its parent's open file, and with it the lock: it opens its own. */
+/* A forked child shares its parent's open file, and with it the lock: it opens its own. By the
+ * open folder: the process may have changed its root, its user or its folder since. */
 static bool lock_file(struct ms_file *file, int how) {
     if (file->lock_fd >= 0 && file->pid != getpid()) {
         close(file->lock_fd);
         file->lock_fd = -1;
     }
     if (file->lock_fd < 0) {
-        file->lock_fd = open_in(file->dir, "lock", O_RDWR);
+        file->lock_fd = openat(file->dir_fd, "lock", O_RDWR | O_CLOEXEC);
         file->pid = getpid();
     }
     int result;

@@ -154,7 +154,7 @@ struct ms_image {
 
 struct ms_file {
     char dir[4000]; /* so that any path below it fits PATH_MAX */
-    int lock_fd, pid;
+    int dir_fd, lock_fd, pid;
     struct ms_image *image;
 };
 

@@ -186,3 +186,21 @@ def test_a_forked_child_has_a_lock_of_its_own(open_nvml: Open) -> None:
         pynvml.nvmlDeviceCreateGpuInstance(gpu, 19)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
     assert len(sim.show()["gpus"][0]["gpu_instances"]) == 6
+
+
+def test_a_process_may_change_its_folder_and_user(
+    new_sim: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sim = new_sim("h100-80gb=2g.20gb")
+    monkeypatch.chdir(sim.dir.parent)
+    monkeypatch.setenv("MIGSIM_DIR", sim.dir.name)
+    library.load()
+    pynvml.nvmlInit()
+    monkeypatch.chdir("/")
+    child = os.fork()
+    if child == 0:
+        os.seteuid(65534)
+        os._exit(pynvml.nvmlDeviceGetCount())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert pynvml.nvmlDeviceGetCount() == 1
+    pynvml.nvmlShutdown()

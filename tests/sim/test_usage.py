@@ -188,6 +188,33 @@ def test_gpm_wrong_uses(open_nvml: Open) -> None:
     pynvml.nvmlGpmSampleFree(buffer)
 
 
+def test_gpm_of_a_whole_gpu(open_nvml: Open) -> None:
+    sim = open_nvml("h100-80gb")
+    sim.freeze()
+    gpu = pynvml.nvmlDeviceGetHandleByIndex(0)
+    put(sim, (0, NONE, NONE), (0, 1, 0.25))
+    first = pynvml.nvmlGpmSampleGet(gpu, pynvml.nvmlGpmSampleAlloc())
+    sim.advance(4)
+    second = pynvml.nvmlGpmSampleGet(gpu, pynvml.nvmlGpmSampleAlloc())
+    codes, values = zip(*between(first, second, SM, NVLINK), strict=True)
+    assert codes == (pynvml.NVML_SUCCESS, pynvml.NVML_SUCCESS)
+    assert values == pytest.approx((25, 0))
+
+
+def test_a_sample_of_another_incarnation_is_not_marked(open_nvml: Open) -> None:
+    """The trap: the GI id is the same, the counters began anew, and no call says so."""
+    sim = open_nvml("h100-80gb=2g.20gb@0")
+    sim.freeze()
+    place = place_of(mig(0))
+    put(sim, place, (0, 1, 1.0))
+    sim.advance(50)
+    first = sample(place[1])
+    sim.partition(0, "2g.20gb@0")
+    sim.advance(1)
+    ((code, value),) = between(first, sample(place[1]), SM)
+    assert code == pynvml.NVML_SUCCESS and value < 0
+
+
 def test_energy_is_of_the_whole_gpu_and_adds_up(open_nvml: Open) -> None:
     sim = open_nvml("h100-80gb=3g.40gb/3g.40gb")
     model = sim.model(0)
