@@ -28,6 +28,17 @@ for i in range(n.nvmlDeviceGetCount()):
         mig = n.nvmlDeviceGetMigDeviceHandleByIndex(gpu, j)
         n.nvmlDeviceGetUUID(mig), n.nvmlDeviceGetName(mig), n.nvmlDeviceGetAttributes(mig)
         n.nvmlDeviceGetGpuInstanceId(mig), n.nvmlDeviceGetComputeInstanceId(mig)
+    for profile in range(19):
+        try:
+            info = n.nvmlDeviceGetGpuInstanceProfileInfo(gpu, profile, version=2)
+        except n.NVMLError:
+            continue
+        found = (n.c_nvmlGpuInstance_t * info.instanceCount)()
+        count = n.c_uint(info.instanceCount)
+        get = n._nvmlGetFunctionPointer("nvmlDeviceGetGpuInstances")
+        get(gpu, info.id, found, n.byref(count))
+        for at in range(count.value):
+            n.nvmlGpuInstanceGetInfo(found[at])
 n.nvmlShutdown()
 """
 
