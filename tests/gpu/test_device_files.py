@@ -71,6 +71,13 @@ def test_a_link_is_no_node_even_to_the_right_one(root: Path) -> None:
     assert f"{GI_NODE} is a link: remove it" in problem_of(root)
 
 
+def test_a_folder_that_leads_in_circles_is_a_problem_not_a_crash(root: Path) -> None:
+    folder = at(root, "/dev/nvidia-caps")
+    folder.rename(folder.with_name("gone"))
+    folder.symlink_to("nvidia-caps")
+    assert problem_of(root).startswith(f"{GI_NODE} cannot be looked at (Too many levels of")
+
+
 def test_a_regular_file_is_no_node(root: Path) -> None:
     at(root, GI_NODE).unlink()
     write(root, GI_NODE, "")
