@@ -129,7 +129,8 @@ def _check_site_template(
     nodes = [node for group in groups for node in group.nodes]
     differs = drift(text, "\n".join(lines), nodes, str(own))
     if differs:
-        raise Refused(f"{own}: Slurm would read other devices than it was given", differs)
+        changed = [line for line in differs[2:] if line[0] in "+-"]
+        raise Refused(f"{own}: Slurm would read other devices than it was given", changed)
 
 
 def _bad_name(name: str) -> list[str]:

@@ -23,7 +23,9 @@ def write(path: Path, made: Generated) -> bool:
     new = block.replace(_read(path), made.text, made.label)
     differs = drift(new, made.text, made.nodes, f"{path} with the block in it")
     if differs:
-        raise Refused(f"{path}: lines outside the marked block speak of the same GPUs", differs)
+        theirs = [line[1:] for line in differs if line.startswith("-") and line[:3] != "---"]
+        what = f"{path}: lines outside the marked block speak of the same GPUs; remove them"
+        raise Refused(what, theirs or differs)
     try:
         return write_atomic(path, new)
     except OSError as why:

@@ -39,26 +39,44 @@ def nodes(number: int) -> Iterator[Node]:
         yield dataclasses.replace(kinds[at % LAYOUTS], name=f"n{at:05}")
 
 
-def measure(folder: Path) -> tuple[float, int, int]:
-    """Seconds, peak KiB and groups of one run over every file of `folder`."""
+class Timed:
+    """The nodes of an iterator, and the seconds that it took to come by them."""
+
+    def __init__(self, nodes: Iterator[Node]) -> None:
+        self.nodes = nodes
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Node]:
+        start = time.perf_counter()
+        for each in self.nodes:
+            self.seconds += time.perf_counter() - start
+            yield each
+            start = time.perf_counter()
+
+
+def measure(folder: Path) -> tuple[float, float, int, int]:
+    """Seconds in all and for the fold alone, peak KiB and groups, over all files of `folder`."""
     from slurm_mig.generate.build import Request, for_inventory
     from slurm_mig.gpu.inventory_reader import read_nodes
     from tests.slurm.nodes import options
 
     start = time.perf_counter()
-    made = for_inventory(read_nodes(sorted(folder.iterdir())), Request(options()))
+    reading = Timed(read_nodes(sorted(folder.iterdir())))
+    made = for_inventory(reading, Request(options()))
     seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(made.groups)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return seconds, seconds - reading.seconds, peak, len(made.groups)
 
 
-def run(number: int) -> tuple[float, int, int]:
+def run(number: int) -> tuple[float, float, int, int]:
     """The median run over an inventory of this many nodes."""
     with tempfile.TemporaryDirectory() as name:
         for each in nodes(number):
             Path(name, f"{each.name}.json").write_text(json.dumps(to_json(each)))
         command = [sys.executable, "-m", __spec__.name, name]
         answers = [json.loads(subprocess.check_output(command)) for _ in range(RUNS)]
-    return (median(a[0] for a in answers), max(a[1] for a in answers), answers[0][2])
+    seconds, alone = (median(answer[which] for answer in answers) for which in (0, 1))
+    return seconds, alone, max(answer[2] for answer in answers), answers[0][3]
 
 
 def main() -> None:
@@ -67,10 +85,14 @@ def main() -> None:
         print(json.dumps(measure(Path(sys.argv[1]))))
         return
     results = [run(number) for number in SIZES]
-    for number, (seconds, peak, groups) in zip(SIZES, results, strict=True):
-        print(f"fold {number:>6} nodes: {seconds:6.2f} s  {peak / 1024:6.1f} MiB  {groups} groups")
-    growth = results[1][0] / results[0][0] / (SIZES[1] / SIZES[0])
-    print(f"growth per node from {SIZES[0]} to {SIZES[1]}: {growth:.2f} (1 is linear)")
+    for number, (seconds, alone, peak, groups) in zip(SIZES, results, strict=True):
+        print(
+            f"fold {number:>6} nodes: {seconds:6.2f} s from JSON files, {alone:5.2f} s of it the"
+            f" fold, {peak / 1024:5.1f} MiB, {groups} groups"
+        )
+    for which, what in enumerate(("in all", "of the fold")):
+        growth = results[1][which] / results[0][which] / (SIZES[1] / SIZES[0])
+        print(f"growth per node from {SIZES[0]} to {SIZES[1]} {what}: {growth:.2f} (1 is linear)")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ def test_other_people_s_lines_stay_as_they_are(tmp_path: Path) -> None:
 def test_lines_elsewhere_that_speak_of_the_same_gpus_are_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "gres.conf"
     path.write_text(f"{line}\n")
-    with pytest.raises(Refused, match="outside the marked block"):
+    with pytest.raises(Refused, match="outside the marked block") as raised:
         write(path, made("1g.5gb"))
+    assert len(raised.value.problems) == 1
     assert path.read_text() == f"{line}\n"
 
 

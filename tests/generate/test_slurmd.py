@@ -4,6 +4,7 @@ Every simulated model, and some 240 random layouts a release, in both forms and 
 types: `slurmd -G` prints its merged list in the order of the indices.
 """
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.errors import Refused
+from slurm_mig.model import Cores
 from slurm_mig.slurm.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.roots import GATING
@@ -105,6 +107,19 @@ def test_a_gap_is_no_matter_without_autodetect(release: str, new_sim: NewSim) ->
     sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
     node = seen(sim)
     assert_as_predicted(judge(release, sim, node, options(release, "config-only")))
+
+
+@pytest.mark.parametrize("release", GATING)
+def test_cores_are_taken_as_they_are_given(release: str, new_sim: NewSim) -> None:
+    sim = new_sim("h100-80gb=balanced")
+    (gpu,) = seen(sim).gpus
+    near = dataclasses.replace(gpu, cores=Cores(((0, 3), (8, 15)), fill_sockets=True))
+    node = dataclasses.replace(seen(sim), gpus=(near,))
+    judged = judge(release, sim, node, options(release, "config-only"))
+    assert_as_predicted(judged)
+    assert {record.cores for record in judged.answer.records} == {"0-3,8-15"}
+    # With AutoDetect a line with other cores than Slurm's would lose its device.
+    assert_as_predicted(judge(release, sim, node, options(release, "nvml")))
 
 
 @pytest.mark.parametrize("release", GATING)
