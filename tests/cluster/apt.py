@@ -21,13 +21,22 @@ class SetupError(Exception):
 
 def mirror() -> str:
     """Where this machine gets Debian from. Raises SetupError when from nowhere."""
+    if found := _listed_mirror():
+        return found
+    run(["apt-get", "update", "--quiet"])  # a new machine may not have looked yet
+    if found := _listed_mirror():
+        return found
+    raise SetupError("no apt source of this machine is Debian's main: the tests need a Debian 12")
+
+
+def _listed_mirror() -> str | None:
     fields = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
     listed = run(["apt-get", "indextargets", "--format", fields, "Identifier: Packages"])
     for line in listed.splitlines():
         *what, uri = line.split("|")
         if what == ["Debian", "Debian", "main"]:
             return uri.rstrip("/")
-    raise SetupError("no apt source of this machine is Debian's main: the tests need a Debian 12")
+    return None
 
 
 def run(command: Sequence[str], folder: Path | None = None, **env: str) -> str:

@@ -1,7 +1,8 @@
 """Fixtures of the tests that run a real Slurm."""
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,11 @@ def leftovers(folder: Path) -> list[str]:
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{group}")]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return found + [line for line in mounts if str(folder) in line]
+
+
+def until(true: Callable[[], bool], limit_s: float = 20.0) -> bool:
+    """Wait for something to come true; whether it did."""
+    end = time.monotonic() + limit_s
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()

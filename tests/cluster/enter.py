@@ -47,10 +47,11 @@ def unshare(*names: str) -> None:
 
 def bind(source: str, target: str) -> None:
     """Show `source` and what is mounted below it at `target`, made if missing."""
+    place = Path(target)
     if Path(source).is_dir():
-        Path(target).mkdir(parents=True, exist_ok=True)
-    else:
-        Path(target).touch(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+    elif not place.exists():
+        place.touch()
     mount(source, target, "", BIND | REC)
 
 
@@ -85,14 +86,14 @@ def splice(folder: str, workspace: str, *skip: str) -> None:
     mount(workspace, folder, "", MOVE)
 
 
-def show(entries: Iterable[Path], target: str) -> None:
+def show(entries: Iterable[Path], target: str, how: Callable[[str, str], None] = bind) -> None:
     """Bind, or copy if they are links, these entries of some folder into another."""
     for entry in entries:
         place = Path(target, entry.name)
         if entry.is_symlink():
             place.symlink_to(entry.readlink())
         else:
-            bind(str(entry), str(place))
+            how(str(entry), str(place))
 
 
 def devices(source: str, workspace: str) -> None:
@@ -145,7 +146,7 @@ def loopback() -> None:
 def another_root(root: str, view: str, *ours: str) -> None:
     """This machine at `view`, but with the programs of `root` and its /etc, save for `ours`."""
     Path(view).mkdir(parents=True, exist_ok=True)
-    show((entry for entry in Path(root).iterdir() if entry.name in PROGRAMS), view)
+    show((entry for entry in Path(root).iterdir() if entry.name in PROGRAMS), view, readonly)
     show((entry for entry in Path("/").iterdir() if entry.name not in PROGRAMS), view)
     for name in ours:
         bind(f"/etc/{name}", f"{view}/etc/{name}")

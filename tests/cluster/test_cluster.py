@@ -1,18 +1,19 @@
 """A cluster comes up, stays apart from another, and leaves nothing behind, however it ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import reach
+from tests.cluster.bring_up import group_of
 from tests.cluster.cluster import Cluster, down
-from tests.cluster.conftest import bare, bare_gres, leftovers
+from tests.cluster.conftest import bare, bare_gres, leftovers, until
 from tests.cluster.machines import STATE, Machines
 from tests.cluster.node import CHECKOUT, ClusterError
 
@@ -26,14 +27,6 @@ with Cluster.up(Path(sys.argv[1]), {"n1": []}, make_machine=bare, gres=bare_gres
     print("up", flush=True)
     time.sleep(60)
 """
-
-
-def until(true: Callable[[], bool], limit_s: float = 20.0) -> bool:
-    """Wait for something to come true; whether it did."""
-    end = time.monotonic() + limit_s
-    while not true() and time.monotonic() < end:
-        time.sleep(0.02)
-    return true()
 
 
 def test_two_clusters_with_equal_names_run_side_by_side(version: str, tmp_path: Path) -> None:
@@ -72,19 +65,20 @@ def test_down_after_a_daemon_was_killed(victim: str, tmp_path: Path) -> None:
     folder = tmp_path / "c"
     with Cluster.up(folder, ["n1"], make_machine=bare, gres=bare_gres) as cluster:
         cluster.exec("ctl", ["sbatch", "-o", "/dev/null", "--wrap", "sleep 100"])
-        for pid in _members(folder, victim):
+        pids = _members(folder, victim)
+        assert pids
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
     assert leftovers(folder) == []
 
 
 def _members(folder: Path, command: str) -> list[int]:
-    from tests.cluster.bring_up import group_of
-
     found = []
     for listed in Path("/proc").glob("[0-9]*/cgroup"):
-        line = (listed.parent / "cmdline").read_text().replace("\0", " ")
-        if group_of(folder) in listed.read_text() and command in line:
-            found.append(int(listed.parent.name))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            line = (listed.parent / "cmdline").read_text().replace("\0", " ")
+            if group_of(folder) in listed.read_text() and command in line:
+                found.append(int(listed.parent.name))
     return found
 
 

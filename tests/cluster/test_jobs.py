@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster import reach
 from tests.cluster.cluster import Cluster
+from tests.cluster.conftest import until
 from tests.cluster.node import environment
 from tests.cluster.reach import Reach
 from tests.cluster.slurmds import GresRecord, parse
@@ -67,32 +68,43 @@ def test_a_job_over_two_nodes(cluster: Cluster) -> None:
 
 
 def test_jobs_at_once_share_no_slice(cluster: Cluster) -> None:
-    hold = f"{' '.join(reach.PROBE)}; sleep 1"
-    job = ["srun", "-w", "n2", "--gres=gpu:nvidia_a100_1g.5gb:1", "sh", "-c", hold]
-    started = [
+    # Each holds its slice until all three have told theirs.
+    go = cluster.folder / "go"
+    hold = "timeout 30 sh -c 'until [ -e /run/cluster/go ]; do sleep .1; done'"
+    script = f"{' '.join(reach.PROBE)}; {hold}"
+    words = ["srun", "-w", "n2", "--gres=gpu:nvidia_a100_1g.5gb:1", "sh", "-c", script]
+    jobs = [
         subprocess.Popen(
-            cluster.command("ctl", job), env=environment(), stdout=subprocess.PIPE, text=True
+            cluster.command("ctl", words), env=environment(), stdout=subprocess.PIPE, text=True
         )
         for _ in range(3)
     ]
-    answers = [answer for job in started for answer in reach.parse(job.communicate()[0])]
+    answers = [answer for job in jobs for answer in reach.parse(_first_line(job))]
+    go.touch()
+    for job in jobs:
+        job.communicate()
     for answer in answers:
         check(cluster, answer)
     assert len({index for answer in answers for index in indices(answer)}) == 3
 
 
+def _first_line(job: "subprocess.Popen[str]") -> str:
+    assert job.stdout is not None
+    return job.stdout.readline()
+
+
 def test_a_job_outlives_its_slurmd(cluster: Cluster) -> None:
-    cluster.exec(
-        "ctl", ["sbatch", "-w", "n1", "--wrap", "sleep 2", "-o", "/dev/null", "-J", "kept"]
-    )
-    _wait_running(cluster)
+    submit = ["sbatch", "--parsable", "-w", "n1", "-o", "/dev/null", "--wrap", "sleep 60"]
+    job = cluster.exec("ctl", submit).stdout.strip()
+    assert until(lambda: "JobState=RUNNING" in _shown(cluster, job))
     cluster.stop_slurmd("n1")
     cluster.start_slurmd("n1")
-    job = cluster.exec("ctl", ["scontrol", "show", "job", "-o"]).stdout.splitlines()[-1]
-    assert "JobName=kept" in job and "JobState=RUNNING" in job and "Restarts=0" in job
+    assert until(lambda: cluster.states()["n1"] == "mixed")
+    assert "JobState=RUNNING" in _shown(cluster, job)
+    assert "Restarts=0" in _shown(cluster, job)
+    cluster.exec("ctl", ["scancel", job])
     cluster.wait_idle()
 
 
-def _wait_running(cluster: Cluster) -> None:
-    while not cluster.exec("ctl", ["squeue", "-h", "-t", "R"]).stdout:
-        pass
+def _shown(cluster: Cluster, job: str) -> str:
+    return cluster.exec("ctl", ["scontrol", "show", "job", "-o", job]).stdout
