@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
-from ctypes import byref, c_char, c_uint, c_ulonglong, c_void_p
+from ctypes import byref, c_uint, c_ulonglong, c_void_p
 from typing import Any
 
 import pynvml
@@ -19,7 +19,7 @@ MISMATCH = pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH
 
 def written(size: int, name: str, *arguments: Any, version: int = 0) -> tuple[int, bytes]:
     """A call with `size` bytes for its answer, last: (nvmlReturn, them). Fails if it wrote more."""
-    room = (c_char * (size + 64))(*(CANARY * (size + 64)))
+    room = ctypes.create_string_buffer(CANARY * (size + 64), size + 64)
     if version:
         ctypes.memmove(room, version.to_bytes(4, "little"), 4)
     code = getattr(library.load(), name)(*arguments, room)
