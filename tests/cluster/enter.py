@@ -22,6 +22,7 @@ UNBINDABLE, PRIVATE = 1 << 17, 1 << 18
 ORDINARY = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # minors of major 1
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 0x1
 PR_SET_PDEATHSIG = 1
+NOT_ENTERED = 125  # exit code: the command was never started
 DOCUMENTATION = "192.0.2.1"  # RFC 5737: nobody's address
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -193,9 +194,13 @@ STEPS: dict[str, Callable[..., None]] = {
 
 def main() -> None:
     """Carry out the plan, then become the command; a plan that ends with `hold` needs none."""
-    for name, *arguments in json.loads(sys.argv[1]):
-        STEPS[name](*arguments)
-    os.execvp(sys.argv[2], sys.argv[2:])
+    try:
+        for name, *arguments in json.loads(sys.argv[1]):
+            STEPS[name](*arguments)
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        print(f"enter: {error}", file=sys.stderr)
+        sys.exit(NOT_ENTERED)
 
 
 if __name__ == "__main__":

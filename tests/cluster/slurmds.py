@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import enter, roots
+from tests.cluster import apt, enter, roots
 
 NODE = "n1"
 CONF = """\
@@ -83,7 +83,7 @@ def slurmd_g(
 
     Without `nvml_plugin` it is Slurm as Debian ships it, blind to AutoDetect=nvml.
     Needs root. A file that is missing makes slurmd wait 20 s, as everywhere.
-    Raises apt.SetupError when this Slurm was not set up.
+    Raises apt.SetupError when this Slurm was not set up, or namespaces cannot be had.
     """
     slurm = roots.find(version)
     plugins = slurm.plugin_dir(slurm.nvml if nvml_plugin else None)
@@ -102,6 +102,8 @@ def slurmd_g(
             text=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **machine.env()},
         )
+    if done.returncode == enter.NOT_ENTERED:
+        raise apt.SetupError(f"no mount namespace for slurmd (it needs root): {done.stderr}")
     return parse(done.stdout + done.stderr, done.returncode)
 
 

@@ -52,6 +52,19 @@ def test_a_node_has_devices_and_files_of_its_own(tmp_path: Path) -> None:
     assert not Path("/run/x").exists()
 
 
+def test_settings_reach_slurm_and_hooks_run(version: str, tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    settings = {"Prolog": "/run/cluster/bin/hook", "PrologFlags": "Contain"}
+    with Cluster.up(
+        folder, ["n1"], slurm=version, settings=settings, make_machine=bare, gres=bare_gres
+    ) as cluster:
+        hook = folder / "bin/hook"
+        hook.write_text('#!/bin/sh\necho "$SLURMD_NODENAME $SLURM_JOB_GPUS" >/run/told\n')
+        hook.chmod(0o755)
+        cluster.srun("--gres=gpu:3g.40gb:1", "true")
+        assert (cluster.node("n1").root / "run/told").read_text() == "n1 2\n"
+
+
 def test_a_user_of_no_rights_reaches_what_a_job_needs(version: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with Cluster.up(tmp_path / "c", ["n1"], slurm=version, make_machine=bare, gres=bare_gres) as c:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.cluster import apt
 from tests.cluster.conftest import BARE_GRES, CAP, BareMachine
 from tests.cluster.slurmds import parse, slurmd_g
 from tests.sim.api import Sim
@@ -58,3 +61,11 @@ def test_without_the_plugin_it_is_blind(version: str, tmp_path: Path) -> None:
     sim = Sim.new(tmp_path / "sim", ["h100-80gb=3g.40gb"])
     answer = slurmd_g(version, sim, "gpu:3g:1", "AutoDetect=nvml\n", nvml_plugin=False)
     assert not any(record.files for record in answer.records)
+
+
+def test_a_machine_without_its_devices_is_an_error(version: str, tmp_path: Path) -> None:
+    machine = BareMachine(tmp_path / "machine")
+    (machine.root / "proc").mkdir()
+    (machine.root / "proc/devices").mkdir()  # a folder cannot be shown in place of a file
+    with pytest.raises(apt.SetupError, match="no mount namespace"):
+        slurmd_g(version, machine, BARE_GRES.line, BARE_GRES.conf)
