@@ -26,6 +26,17 @@ def _sim(options: argparse.Namespace) -> Sim:
     return Sim(Path(where))
 
 
+def _cpus(text: str) -> list[int]:
+    """ "0-3,8" as numbers."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise SimError(f"cannot read CPUs {text!r}: write 0-3,8")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 def _new(options: argparse.Namespace) -> int:
     sim = Sim.new(
         options.dir,
@@ -35,6 +46,7 @@ def _new(options: argparse.Namespace) -> int:
         gap=options.gap,
         reversed_minors=options.minors == "reversed",
         driver=options.driver,
+        cpus=[_cpus(text) for text in options.cpus] if options.cpus else None,
     )
     for name, value in sim.env().items():
         print(f"export {name}={shlex.quote(value)}")
@@ -122,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--gap", action="store_true", help="leave MIG index 1 empty")
     new.add_argument("--minors", default="straight", choices=["straight", "reversed"])
     new.add_argument("--driver", default="570.133.20")
+    new.add_argument("--cpus", action="append", metavar="LIST", help="near each GPU, in order")
     run = verb("run", _run, "Be a CUDA process: take a device, hold it.", folder=False)
     run.add_argument("--memory", default="1GiB", metavar="SIZE[,SIZE@SECONDS...]")
     run.add_argument("--activity", default="1", metavar="0..1[,0..1@SECONDS...]")

@@ -30,20 +30,25 @@ class Sim(Launcher):
         (the driver makes none). SimError says what cannot be; then nothing stays in `dir`.
         """
         sim = cls(dir)
-        if (sim.dir / "state").exists():
+        if (sim.dir / "state").exists() or sim.root.exists():
             raise SimError(f"{dir} holds a simulated machine already: take another folder")
         more.setdefault("seed", sim.dir.name)
         options = Options(
             numbering=numbering, gap=gap, reversed_minors=reversed_minors, **more
         )  # fmt: skip
-        existed = sim.dir.exists()
         try:
             sim._build([gpu.partition("=") for gpu in gpus], options, nodes)
         except BaseException:
-            if not existed:
-                shutil.rmtree(sim.dir, ignore_errors=True)
+            sim._remove()
             raise
         return sim
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in ("state", "lock"):
+            (self.dir / name).unlink(missing_ok=True)
+        if self.dir.exists() and not any(self.dir.iterdir()):
+            self.dir.rmdir()
 
     def _build(self, gpus: Sequence[tuple[str, str, str]], options: Options, nodes: bool) -> None:
         found = places([key for key, _, _ in gpus], options)

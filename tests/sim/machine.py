@@ -68,6 +68,8 @@ def describe(gpus: Sequence[Place], options: Options, cpu_count: int) -> str:
     """The whole text for migsim_new."""
     if options.numbering not in ("a", "b"):
         raise SimError(f"numbering is a or b, not {options.numbering!r}")
+    if options.cpus is not None and len(options.cpus) != len(gpus):
+        raise SimError(f"CPUs for {len(options.cpus)} GPUs given, and there are {len(gpus)}")
     models = list(dict.fromkeys(gpu.model for gpu in gpus))
     swapped = int(options.numbering == "b")
     nvml = f"12.{options.driver}"

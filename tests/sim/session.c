@@ -28,6 +28,8 @@ static nvmlReturn_t attach(const char *name) {
         if (result == NVML_SUCCESS) {
             __atomic_store_n(&users, users + 1, __ATOMIC_RELEASE);
             result = ms_call_bare_end(name, NVML_SUCCESS);
+            if (result != NVML_SUCCESS) /* who is told that it failed will not shut down */
+                __atomic_store_n(&users, users - 1, __ATOMIC_RELEASE);
         } else {
             ms_trace_code(&session, name, result);
         }

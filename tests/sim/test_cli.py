@@ -85,6 +85,8 @@ def test_faults_by_hand(open_nvml: Open) -> None:
         (["--gpu", "l40s=mig"], "l40s cannot do MIG"),
         (["--gpu", "a30-24gb=5x1g.6gb"], "does not fit on a30-24gb"),
         (["--gpu", "h100-80gb=2x1g.10gb+me"], "at most 1 of it"),
+        (["--gpu", "l40s", "--cpus", "0-x"], "cannot read CPUs '0-x': write 0-3,8"),
+        (["--gpu", "l40s", "--cpus", "0", "--cpus", "1"], "CPUs for 2 GPUs given, and there are 1"),
         (["--gpu", "l40s"] * 17, "a machine has 1 to 16 GPUs, not 17"),
     ],
 )
@@ -95,6 +97,28 @@ def test_mistakes_teach(
     error = capsys.readouterr().err
     assert error.startswith("tests.sim: ") and why in error
     assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_keeps_what_was_there(sim_library: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "mine").touch()
+    assert main(["new", str(tmp_path), "--gpu", "h100-80gb=2x1g.10gb+me"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_cpus_near_each_gpu(
+    sim_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "m"
+    two = ["--gpu", "l40s", "--cpus", "0-3,8", "--gpu", "l40s", "--cpus", "64"]
+    assert main(["new", str(folder), *two]) == 0
+    monkeypatch.setenv("MIGSIM_DIR", str(folder))
+    pynvml.nvmlInit()
+    near = [
+        list(pynvml.nvmlDeviceGetCpuAffinity(pynvml.nvmlDeviceGetHandleByIndex(index), 2))
+        for index in range(2)
+    ]
+    pynvml.nvmlShutdown()
+    assert near == [[0b100001111, 0], [0, 1]]
 
 
 def test_a_machine_is_not_written_over(new_sim: Open, capsys: Capture) -> None:

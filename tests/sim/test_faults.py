@@ -86,8 +86,15 @@ def test_init_and_stubs_fail_on_demand_too(open_nvml: Open) -> None:
     sim.fault("nvmlInitWithFlags", code="DRIVER_NOT_LOADED")
     with refused(pynvml.NVML_ERROR_DRIVER_NOT_LOADED):
         pynvml.nvmlInit()
+    sim.fault("nvmlInitWithFlags", code="UNKNOWN", late=True)
+    with refused(pynvml.NVML_ERROR_UNKNOWN):
+        pynvml.nvmlInit()
     pynvml.nvmlInit()
     pynvml.nvmlShutdown()
+    pynvml.nvmlShutdown()
+    with refused(pynvml.NVML_ERROR_UNINITIALIZED):
+        pynvml.nvmlDeviceGetCount()
+    pynvml.nvmlInit()
 
 
 def test_a_hang_delays_and_disturbs_nobody_else(open_nvml: Open) -> None:

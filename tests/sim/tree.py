@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from tests.sim.errors import SimError
@@ -16,16 +17,21 @@ GPU_MAJOR = 195  # nvidiaN and nvidiactl, registered for NVIDIA
 LAST_GPU, LAST_GI, LAST_CI = 31, 14, 7  # the driver's static table (nv-caps.c)
 
 
-def mig_minors() -> Iterator[str]:
+@cache
+def mig_minors() -> str:
     """/proc/driver/nvidia-caps/mig-minors: every possible instance, live or not."""
-    yield "config 1"
-    yield "monitor 2"
+    return "".join(f"{name} {number}\n" for name, number in _capabilities())
+
+
+def _capabilities() -> Iterator[tuple[str, int]]:
+    yield "config", 1
+    yield "monitor", 2
     for gpu in range(LAST_GPU + 1):
         for gi in range(LAST_GI + 1):
             number = 3 + 135 * gpu + 9 * gi
-            yield f"gpu{gpu}/gi{gi}/access {number}"
+            yield f"gpu{gpu}/gi{gi}/access", number
             for ci in range(LAST_CI + 1):
-                yield f"gpu{gpu}/gi{gi}/ci{ci}/access {number + 1 + ci}"
+                yield f"gpu{gpu}/gi{gi}/ci{ci}/access", number + 1 + ci
 
 
 def unused_majors(devices: str, count: int) -> list[int]:
@@ -60,7 +66,7 @@ def write_proc(root: Path, gpus: Sequence[Place], driver: str) -> None:
             nvidia / "capabilities" / "mig" / name,
             f"DeviceFileMinor: {number}\nDeviceFileMode: {mode}\nDeviceFileModify: 1\n",
         )
-    _write(proc / "driver" / "nvidia-caps" / "mig-minors", "\n".join(mig_minors()) + "\n")
+    _write(proc / "driver" / "nvidia-caps" / "mig-minors", mig_minors())
 
 
 def _information(gpu: Place) -> str:
