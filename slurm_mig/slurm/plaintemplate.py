@@ -7,8 +7,8 @@ and no logic, so they seldom need it; whatever else stands in one is left to jin
 import re
 from collections.abc import Mapping, Sequence
 
-_FOR = re.compile(r"\s*\{% for (\w+) in (\w+) %\}\s*")
-_ENDFOR = re.compile(r"\s*\{% endfor %\}\s*")
+_FOR = re.compile(r"[ \t]*\{% for (\w+) in (\w+) %\}\n?")
+_ENDFOR = re.compile(r"[ \t]*\{% endfor %\}\n?")
 _NAME = re.compile(r"\{\{ (\w+) \}\}")
 
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.errors import Refused
@@ -54,6 +54,7 @@ def test_a_damaged_block_is_refused(text: str) -> None:
 LINES = st.lists(st.text(st.characters(exclude_characters="\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")))
 
 
+@settings(derandomize=True, deadline=None)
 @given(LINES, LINES, LINES)
 def test_replacing_twice_is_replacing_once(
     before: list[str], after: list[str], inside: list[str]

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.model import Cores, GresIndex
@@ -122,6 +122,7 @@ def test_lines() -> None:
 WORDS = st.from_regex(r"[a-z0-9][a-z0-9._+-]{0,20}", fullmatch=True)
 
 
+@settings(derandomize=True, deadline=None)
 @given(WORDS, st.lists(WORDS.map("/dev/{}".format), min_size=1, max_size=3), st.none() | WORDS)
 def test_a_line_is_read_back_as_it_was_meant(
     kind: str, files: list[str], node_names: str | None

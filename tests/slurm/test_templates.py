@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.errors import SlurmMigError
@@ -42,6 +42,7 @@ PLAIN = ["", "a", "# {{ line }}", "{{ line }}{{ line }} b", "}} %}"]
 PIECES = ["{% for line in lines %}", " {% endfor %} ", "{{ lines }}", "{% if 1 %}", "{# x #}"]
 
 
+@settings(derandomize=True, deadline=None)
 @given(
     st.lists(st.sampled_from([*PLAIN, *PIECES, *PIECES[:2]]), max_size=8).map("\n".join),
     st.lists(st.sampled_from(["x", "{{ y }}", "{% z %}", ""]), max_size=3),
