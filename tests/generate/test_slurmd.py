@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.errors import Refused
+from slurm_mig.generate.build import Request, for_inventory
 from slurm_mig.model import Cores
 from slurm_mig.slurm.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.roots import GATING
-from tests.generate.machines import TOO_LONG, assert_as_predicted, judge, seen, unique_ids
+from tests.cluster.slurmds import slurmd_g
+from tests.generate.machines import TOO_LONG, Judged, assert_as_predicted, judge, seen, unique_ids
 from tests.layouts import layouts
 from tests.sim.api import Sim
 from tests.sim.models import keys, load
@@ -107,6 +109,21 @@ def test_a_gap_is_no_matter_without_autodetect(release: str, new_sim: NewSim) ->
     sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
     node = seen(sim)
     assert_as_predicted(judge(release, sim, node, options(release, "config-only")))
+
+
+@pytest.mark.parametrize("release", GATING)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_many_nodes(release: str, form: str, new_sim: NewSim) -> None:
+    """A slurmd takes the lines of its host list, and passes over the others'."""
+    sim = new_sim("a100-40gb=3g.20gb/4x1g.5gb", "a100-40gb")
+    node = seen(sim)
+    other = dataclasses.replace(node, name="other", gpus=node.gpus[1:])
+    nodes = [other, *(dataclasses.replace(node, name=f"n{at}") for at in range(1, 12))]
+    made = for_inventory(nodes, Request(options(release, form), root=sim.root))
+    group = next(group for group in made.groups if "n1" in group.nodes)
+    assert group.node_names == "n[1-11]"
+    answer = slurmd_g(release, sim, group.gres, made.text)
+    assert_as_predicted(Judged(made._replace(groups=(group,)), answer))
 
 
 @pytest.mark.parametrize("release", GATING)
