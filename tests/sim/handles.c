@@ -87,6 +87,12 @@ nvmlReturn_t ms_whole_gpu(const struct ms_world *w, nvmlDevice_t handle, struct 
     return result == NVML_SUCCESS && t->gi != NULL ? otherwise : result;
 }
 
+nvmlReturn_t ms_whole_with(const struct ms_world *w, nvmlDevice_t handle, const void *out,
+                           struct ms_target *t) {
+    nvmlReturn_t result = ms_whole_gpu(w, handle, t, NVML_ERROR_NOT_SUPPORTED);
+    return result == NVML_SUCCESS && out == NULL ? NVML_ERROR_INVALID_ARGUMENT : result;
+}
+
 nvmlReturn_t ms_mig_device(const struct ms_world *w, nvmlDevice_t handle, struct ms_target *t,
                            nvmlReturn_t otherwise) {
     nvmlReturn_t result = ms_device(w, handle, t);

@@ -30,6 +30,9 @@ nvmlReturn_t ms_device(const struct ms_world *w, nvmlDevice_t handle, struct ms_
 /* As ms_device, but only a whole GPU will do; a MIG device is `otherwise`. */
 nvmlReturn_t ms_whole_gpu(const struct ms_world *w, nvmlDevice_t handle, struct ms_target *t,
                           nvmlReturn_t otherwise);
+/* For what only whole GPUs tell (a MIG device: NOT_SUPPORTED), with somewhere to put it. */
+nvmlReturn_t ms_whole_with(const struct ms_world *w, nvmlDevice_t handle, const void *out,
+                           struct ms_target *t);
 nvmlReturn_t ms_mig_device(const struct ms_world *w, nvmlDevice_t handle, struct ms_target *t,
                            nvmlReturn_t otherwise);
 nvmlReturn_t ms_gpu_instance(const struct ms_world *w, nvmlGpuInstance_t handle,

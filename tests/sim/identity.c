@@ -2,9 +2,7 @@
 #include "identity.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "call.h"
 #include "uuid5.h"
@@ -100,16 +98,10 @@ static nvmlReturn_t do_nvmlDeviceGetMinorNumber(struct ms_world *w, nvmlDevice_t
 READ_CALL(nvmlDeviceGetMinorNumber, (nvmlDevice_t device, unsigned *minor),
           (c.w, device, minor))
 
-static nvmlReturn_t whole_with(const struct ms_world *w, nvmlDevice_t device, const void *out,
-                               struct ms_target *t) {
-    nvmlReturn_t result = ms_whole_gpu(w, device, t, NVML_ERROR_NOT_SUPPORTED);
-    return result == NVML_SUCCESS && out == NULL ? NVML_ERROR_INVALID_ARGUMENT : result;
-}
-
 static nvmlReturn_t do_nvmlDeviceGetPciInfo_v3(struct ms_world *w, nvmlDevice_t device,
                                                nvmlPciInfo_t *pci) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, pci, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, pci, &t);
     if (result != NVML_SUCCESS)
         return result;
     const struct ms_gpu_fixed *f = t.fixed;

@@ -1,6 +1,5 @@
 /* From an index, a UUID, a bus id or a serial to a handle; and the slots of MIG devices. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

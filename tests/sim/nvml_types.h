@@ -42,7 +42,6 @@ typedef struct ms_event_set *nvmlEventSet_t;
 typedef struct ms_gpm_sample *nvmlGpmSample_t;
 
 enum {
-    NAME_SIZE = 64, /* nvmlDeviceGetName's documented buffer; v2 takes 96 */
     NAME_V2_SIZE = 96,
     NO_INSTANCE = 0xFFFFFFFF, /* gpuInstanceId and computeInstanceId where there is none */
 };
@@ -186,10 +185,6 @@ typedef struct {
     int temperature;
 } nvmlTemperature_v1_t;
 enum { TEMPERATURE_V1 = 0x100000C };
-
-typedef struct {
-    unsigned long long l1Cache, l2Cache, deviceMemory, registerFile;
-} nvmlEccErrorCounts_t;
 
 typedef struct {
     nvmlDevice_t device;

@@ -73,8 +73,7 @@ static void put_gpus(struct out *out, const struct ms_world *w) {
             gpu > 0 ? "," : "", gpu, t.fixed->minor, t.fixed->uuid, t.model->name,
             t.fixed->domain, t.fixed->bus, t.fixed->device, t.model->mig ? "true" : "false",
             t.state->lost ? "true" : "false", t.state->mode, t.state->mode_pending);
-        unsigned lost = t.state->lost;
-        if (!lost)
+        if (!t.state->lost)
             put_gis(out, w, &t);
         put(out, "]}");
     }

@@ -5,17 +5,11 @@
 #include "identity.h"
 #include "usage.h"
 
-static nvmlReturn_t whole_with(const struct ms_world *w, nvmlDevice_t device, const void *out,
-                               struct ms_target *t) {
-    nvmlReturn_t result = ms_whole_gpu(w, device, t, NVML_ERROR_NOT_SUPPORTED);
-    return result == NVML_SUCCESS && out == NULL ? NVML_ERROR_INVALID_ARGUMENT : result;
-}
-
 /* A call that answers one number: `answer` may use t and w. */
 #define NUMBER(name, type, answer)                                                             \
     static nvmlReturn_t do_##name(struct ms_world *w, nvmlDevice_t device, type *value) {      \
         struct ms_target t;                                                                    \
-        nvmlReturn_t result = whole_with(w, device, value, &t);                                \
+        nvmlReturn_t result = ms_whole_with(w, device, value, &t);                                \
         if (result == NVML_SUCCESS)                                                            \
             *value = (type)(answer);                                                           \
         return result;                                                                         \
@@ -25,6 +19,8 @@ static nvmlReturn_t whole_with(const struct ms_world *w, nvmlDevice_t device, co
 static unsigned celsius(const struct ms_world *w, unsigned gpu) {
     return 32 + (unsigned)(40 * ms_gpu_activity(w, gpu));
 }
+
+static bool idle(const struct ms_world *w, unsigned gpu) { return ms_gpu_activity(w, gpu) <= 0; }
 
 static unsigned pcie_generation(const struct ms_target *t) {
     return t->model->family >= MS_HOPPER ? 5 : 4;
@@ -47,8 +43,8 @@ NUMBER(nvmlDeviceGetCurrPcieLinkGeneration, unsigned, pcie_generation(&t))
 NUMBER(nvmlDeviceGetMaxPcieLinkGeneration, unsigned, pcie_generation(&t))
 NUMBER(nvmlDeviceGetCurrPcieLinkWidth, unsigned, 16)
 NUMBER(nvmlDeviceGetMaxPcieLinkWidth, unsigned, 16)
-NUMBER(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, ms_gpu_activity(w, t.gpu) > 0 ? 0 : 1)
-NUMBER(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, ms_gpu_activity(w, t.gpu) > 0 ? 0 : 1)
+NUMBER(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, idle(w, t.gpu))
+NUMBER(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, idle(w, t.gpu))
 
 static nvmlReturn_t do_nvmlDeviceGetComputeMode(struct ms_world *w, nvmlDevice_t device,
                                                 unsigned *mode) {
@@ -81,7 +77,7 @@ WRITE_CALL(nvmlDeviceSetPersistenceMode, (nvmlDevice_t device, unsigned mode),
 static nvmlReturn_t do_nvmlDeviceGetTemperature(struct ms_world *w, nvmlDevice_t device,
                                                 unsigned sensor, unsigned *value) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, value, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, value, &t);
     if (result == NVML_SUCCESS && sensor != 0)
         result = NVML_ERROR_INVALID_ARGUMENT;
     if (result == NVML_SUCCESS)
@@ -111,7 +107,7 @@ static nvmlReturn_t do_nvmlDeviceGetTemperatureThreshold(struct ms_world *w, nvm
                                                          unsigned kind, unsigned *value) {
     static const unsigned thresholds[] = {92, 89, 95, 87}; /* shutdown, slowdown, memory, GPU */
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, value, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, value, &t);
     if (result == NVML_SUCCESS && kind > 3)
         result = NVML_ERROR_NOT_SUPPORTED;
     if (result == NVML_SUCCESS)
@@ -128,7 +124,7 @@ static const unsigned idle_mhz[CLOCK_KINDS] = {345, 345, 2619, 765};
 static nvmlReturn_t clock_of(struct ms_world *w, nvmlDevice_t device, unsigned kind,
                              unsigned *mhz, bool highest) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, mhz, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, mhz, &t);
     if (result == NVML_SUCCESS && kind >= CLOCK_KINDS)
         result = NVML_ERROR_INVALID_ARGUMENT;
     if (result == NVML_SUCCESS)
@@ -148,7 +144,7 @@ READ_CALL_AS(nvmlDeviceGetApplicationsClock, clock_of,
 static nvmlReturn_t list_clocks(struct ms_world *w, nvmlDevice_t device, unsigned *count,
                                 unsigned *mhz, const unsigned *clocks, unsigned n) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, count, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, count, &t);
     if (result != NVML_SUCCESS)
         return result;
     unsigned room = *count;
@@ -184,7 +180,7 @@ READ_CALL(nvmlDeviceGetSupportedGraphicsClocks,
 static nvmlReturn_t do_nvmlDeviceGetPcieThroughput(struct ms_world *w, nvmlDevice_t device,
                                                    unsigned counter, unsigned *kib_per_s) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, kib_per_s, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, kib_per_s, &t);
     if (result == NVML_SUCCESS && t.state->mode)
         result = NVML_ERROR_NOT_SUPPORTED;
     if (result == NVML_SUCCESS && counter > 1)
@@ -200,7 +196,7 @@ READ_CALL(nvmlDeviceGetPcieThroughput,
 static nvmlReturn_t do_nvmlDeviceGetVbiosVersion(struct ms_world *w, nvmlDevice_t device,
                                                  char *text, unsigned size) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, text, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, text, &t);
     return result == NVML_SUCCESS ? ms_copy_text("96.00.5e.00.01", text, size) : result;
 }
 READ_CALL(nvmlDeviceGetVbiosVersion, (nvmlDevice_t device, char *text, unsigned size),

@@ -32,12 +32,6 @@ double ms_gpu_activity(const struct ms_world *w, unsigned gpu) {
 }
 
 /* Power and energy exist for the whole GPU only, in every generation. */
-static nvmlReturn_t whole_with(const struct ms_world *w, nvmlDevice_t device, const void *out,
-                               struct ms_target *t) {
-    nvmlReturn_t result = ms_whole_gpu(w, device, t, NVML_ERROR_NOT_SUPPORTED);
-    return result == NVML_SUCCESS && out == NULL ? NVML_ERROR_INVALID_ARGUMENT : result;
-}
-
 static double active_w(const struct ms_model *model) {
     return (double)model->power_limit_w - model->power_idle_w;
 }
@@ -45,7 +39,7 @@ static double active_w(const struct ms_model *model) {
 static nvmlReturn_t do_nvmlDeviceGetPowerUsage(struct ms_world *w, nvmlDevice_t device,
                                                unsigned *milliwatts) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, milliwatts, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, milliwatts, &t);
     if (result == NVML_SUCCESS)
         *milliwatts = (unsigned)(1000 * (t.model->power_idle_w +
                                          active_w(t.model) * ms_gpu_activity(w, t.gpu)));
@@ -66,7 +60,7 @@ static nvmlReturn_t do_nvmlDeviceGetTotalEnergyConsumption(struct ms_world *w,
                                                            nvmlDevice_t device,
                                                            unsigned long long *millijoules) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, millijoules, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, millijoules, &t);
     if (result == NVML_SUCCESS)
         *millijoules = energy_mj(w, &t);
     return result;
@@ -78,7 +72,7 @@ READ_CALL(nvmlDeviceGetTotalEnergyConsumption,
 static nvmlReturn_t do_nvmlDeviceGetUtilizationRates(struct ms_world *w, nvmlDevice_t device,
                                                      nvmlUtilization_t *rates) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, rates, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, rates, &t);
     if (result != NVML_SUCCESS)
         return result;
     if (t.state->mode)
@@ -93,7 +87,7 @@ READ_CALL(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t
 static nvmlReturn_t coder(struct ms_world *w, nvmlDevice_t device, unsigned *percent,
                           unsigned *period_us) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, percent, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, percent, &t);
     if (result != NVML_SUCCESS)
         return result;
     if (period_us == NULL)
@@ -146,7 +140,7 @@ static nvmlReturn_t do_nvmlDeviceGetTotalEccErrors(struct ms_world *w, nvmlDevic
                                                    unsigned type, unsigned counter,
                                                    unsigned long long *count) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, count, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, count, &t);
     if (result != NVML_SUCCESS)
         return result;
     if (type > UNCORRECTED || counter > 1)
@@ -161,7 +155,7 @@ READ_CALL(nvmlDeviceGetTotalEccErrors,
 static nvmlReturn_t do_nvmlDeviceGetEccMode(struct ms_world *w, nvmlDevice_t device,
                                             unsigned *current, unsigned *pending) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, current, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, current, &t);
     if (result == NVML_SUCCESS && pending == NULL)
         result = NVML_ERROR_INVALID_ARGUMENT;
     if (result == NVML_SUCCESS)
@@ -176,7 +170,7 @@ static nvmlReturn_t do_nvmlDeviceGetRemappedRows(struct ms_world *w, nvmlDevice_
                                                  unsigned *corrected, unsigned *uncorrected,
                                                  unsigned *pending, unsigned *failed) {
     struct ms_target t;
-    nvmlReturn_t result = whole_with(w, device, corrected, &t);
+    nvmlReturn_t result = ms_whole_with(w, device, corrected, &t);
     if (result != NVML_SUCCESS)
         return result;
     if (uncorrected == NULL || pending == NULL || failed == NULL)
