@@ -57,7 +57,7 @@ def _exec(arguments: argparse.Namespace) -> None:
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    folder, _ = _folder_and(arguments.words)
+    folder = _last_cluster() if arguments.dir is None else arguments.dir.absolute()
     down(folder)
     if _last().is_symlink() and _last().readlink() == folder:
         _last().unlink()
@@ -66,9 +66,13 @@ def _down(arguments: argparse.Namespace) -> None:
 def _folder_and(words: list[str]) -> tuple[Path, list[str]]:
     if words and (Path(words[0]) / STATE).is_file():
         return Path(words[0]).absolute(), words[1:]
+    return _last_cluster(), words
+
+
+def _last_cluster() -> Path:
     if not _last().is_symlink():
-        raise ClusterError(f"no cluster in {words[0] if words else 'use'}: `up` one first")
-    return _last().readlink(), words
+        raise ClusterError("which cluster? None was brought up here: name its folder")
+    return _last().readlink()
 
 
 def _last() -> Path:
@@ -120,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_exec)
 
     command = commands.add_parser("down", help="stop a cluster and remove its folder")
-    command.add_argument("words", nargs="*", metavar="DIR")
+    command.add_argument("dir", nargs="?", type=Path, metavar="DIR")
     command.set_defaults(run=_down)
     return parser
 

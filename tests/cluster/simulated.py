@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.cluster.node import ClusterError
 from tests.cluster.slurmds import Machine
 from tests.sim import models
 
@@ -29,9 +30,11 @@ def parse_nodes(nodes: Mapping[str, Sequence[str]] | Sequence[str]) -> Mapping[s
 def ready_to_use(gpu: str) -> str:
     """A GPU as the simulator wants it: with slices where nothing else was asked.
 
-    `h100-80gb` becomes `h100-80gb=balanced`; `h100-80gb=off` has MIG off.
+    Raises ClusterError for an unknown model. `h100-80gb` becomes `h100-80gb=balanced`; `h100-80gb=off` has MIG off.
     """
     model, _, layout = gpu.partition("=")
+    if model not in models.keys():
+        raise ClusterError(f"no GPU model {model!r}: there are {', '.join(models.keys())}")
     if layout == "off" or (not layout and not models.load(model).mig):
         return model
     return f"{model}={layout or 'balanced'}"

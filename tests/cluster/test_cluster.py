@@ -178,6 +178,14 @@ def test_exec_from_another_process_gives_the_exit_code(tmp_path: Path) -> None:
             Machines.read(folder).exec("n9", ["true"])
 
 
+def test_down_means_the_folder_that_it_was_told(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    words = [*CLI, "down", str(tmp_path)]
+    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"tests.cluster: {tmp_path} holds no cluster: nothing was touched\n"
+
+
 def test_a_machine_that_is_gone_says_what_to_do(tmp_path: Path) -> None:
     with Cluster.up(tmp_path / "c", ["n1"], make_machine=bare, gres=bare_gres) as cluster:
         os.kill(cluster.holders["n1"].pid, signal.SIGKILL)

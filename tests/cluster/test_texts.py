@@ -3,6 +3,7 @@
 import pytest
 
 from tests.cluster import reach, simulated, slurmconf
+from tests.cluster.node import ClusterError
 from tests.cluster.slurmconf import NodeConf
 
 
@@ -17,6 +18,11 @@ from tests.cluster.slurmconf import NodeConf
 )
 def test_a_gpu_comes_ready_to_use(asked: str, made: str) -> None:
     assert simulated.ready_to_use(asked) == made
+
+
+def test_an_unknown_gpu_is_an_error() -> None:
+    with pytest.raises(ClusterError, match="no GPU model 'h1': there are .*h100-80gb"):
+        simulated.ready_to_use("h1")
 
 
 def test_nodes_are_read_from_words() -> None:
