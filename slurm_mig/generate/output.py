@@ -1,5 +1,7 @@
 """Where the lines go: into a file that is also others', into a comparison, into JSON."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from slurm_mig.files import write_atomic
 from slurm_mig.generate.build import Generated, Request
 from slurm_mig.slurm import block
 from slurm_mig.slurm.gres import GresGroup, GresRecord
+from slurm_mig.slurm.parse import ConfError
 
 VERSION = 1
 
@@ -20,8 +23,10 @@ def write(path: Path, made: Generated) -> bool:
     """
     from slurm_mig.slurm.drift import drift
 
-    new = block.replace(_read(path), made.text, made.label)
-    differs = drift(new, made.text, made.nodes, f"{path} with the block in it")
+    old = _read(path)
+    with _named(path):
+        new = block.replace(old, made.text, made.label)
+        differs = drift(new, made.text, made.nodes, str(path))
     if differs:
         theirs = [line[1:] for line in differs if line.startswith("-") and line[:3] != "---"]
         what = f"{path}: lines outside the marked block speak of the same GPUs; remove them"
@@ -40,9 +45,10 @@ def check(path: Path, made: Generated) -> list[str]:
     from slurm_mig.slurm.drift import drift, named_nodes
 
     text = _read(path)
-    # A node that left the inventory, but not the block, has drifted too.
-    nodes = dict.fromkeys([*made.nodes, *named_nodes(block.extract(text, made.label))])
-    return drift(text, made.text, nodes, str(path))
+    with _named(path):
+        # A node that left the inventory, but not the block, has drifted too.
+        nodes = dict.fromkeys([*made.nodes, *named_nodes(block.extract(text, made.label))])
+        return drift(text, made.text, nodes, str(path))
 
 
 def to_json(made: Generated, request: Request) -> dict[str, Any]:
@@ -84,6 +90,17 @@ def _record(record: GresRecord) -> dict[str, Any]:
         "profile": record.profile,
         "cores": record.cores,
     }
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong in it."""
+    try:
+        yield
+    except Refused as why:
+        raise Refused(f"{path}: {why.what}", why.problems) from why
+    except ConfError as why:
+        raise ConfError(f"{path}: {why}") from why
 
 
 def _read(path: Path) -> str:

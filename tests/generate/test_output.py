@@ -5,6 +5,7 @@ import pytest
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.generate.build import Generated, Request, for_inventory, for_node
 from slurm_mig.generate.output import check, to_json, write
+from slurm_mig.slurm.parse import ConfError
 from tests.slurm.nodes import gpu, node, options
 
 
@@ -54,9 +55,18 @@ def test_lines_elsewhere_that_speak_of_the_same_gpus_are_refused(tmp_path: Path,
 def test_a_damaged_block_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "gres.conf"
     path.write_text("# BEGIN slurm-mig\n")
-    with pytest.raises(Refused, match="damaged"):
-        write(path, made("1g.5gb"))
+    for wrong in (write, check):
+        with pytest.raises(Refused, match=r"gres\.conf: the marked block is damaged"):
+            wrong(path, made("1g.5gb"))
     assert path.read_text() == "# BEGIN slurm-mig\n"
+
+
+def test_a_line_that_slurm_cannot_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gres.conf"
+    path.write_text("\nName gpu\n")
+    for wrong in (write, check):
+        with pytest.raises(ConfError, match=r"gres\.conf: line 2: Slurm cannot read 'Name gpu'"):
+            wrong(path, made("1g.5gb"))
 
 
 def test_nodes_have_blocks_of_their_own_in_one_file(tmp_path: Path) -> None:
