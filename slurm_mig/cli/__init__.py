@@ -1,5 +1,6 @@
 """The command line: one small module a command, loaded only when it is asked for."""
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -16,6 +17,10 @@ COMMANDS = {
     "discover": ("discover", "Show the GPUs and MIG slices of this machine."),
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
 }
+
+
+# Standard output went to a disk that takes no more: nobody's bug.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 class LazyGroup(click.Group):
@@ -62,9 +67,16 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        return _cannot_write(error) if error.errno in FULL else report_bug(error)
     except Exception as error:  # the one catcher: whatever is left is a bug of ours
         return report_bug(error)
     return result if isinstance(result, int) else 0
+
+
+def _cannot_write(error: OSError) -> int:
+    click.echo(f"slurm-mig: the output could not be written: {error.strerror}", err=True)
+    return 1
 
 
 def main() -> None:

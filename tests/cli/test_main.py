@@ -73,6 +73,19 @@ def test_a_bug_is_told_even_when_no_log_can_be_written(
     assert "ZeroDivisionError: ours" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "slurm_mig", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "slurm-mig: the output could not be written: No space left on device\n"
+
+
 def test_usage_is_2() -> None:
     assert cli.run(["no-such-command"]) == 2
     assert cli.run(["--no-such-option"]) == 2
