@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.cluster.node import ClusterError
 from tests.cluster.slurmds import Machine
 from tests.sim import models
+from tests.sim.api import Sim
 
 MakeMachine = Callable[[Path, Sequence[str]], Machine]
 LIBRARY = "libnvidia-ml.so"
@@ -14,8 +15,6 @@ LIBRARY = "libnvidia-ml.so"
 
 def simulate(folder: Path, gpus: Sequence[str]) -> Machine:
     """A machine of the simulator, its state in `folder`."""
-    from tests.sim.api import Sim
-
     return Sim.new(folder, [ready_to_use(gpu) for gpu in gpus])
 
 
@@ -30,11 +29,13 @@ def parse_nodes(nodes: Mapping[str, Sequence[str]] | Sequence[str]) -> Mapping[s
 def ready_to_use(gpu: str) -> str:
     """A GPU as the simulator wants it: with slices where nothing else was asked.
 
-    Raises ClusterError for an unknown model. `h100-80gb` becomes `h100-80gb=balanced`; `h100-80gb=off` has MIG off.
+    `h100-80gb` becomes `h100-80gb=balanced`; `h100-80gb=off` has MIG off.
+    Raises ClusterError for an unknown model.
     """
     model, _, layout = gpu.partition("=")
-    if model not in models.keys():
-        raise ClusterError(f"no GPU model {model!r}: there are {', '.join(models.keys())}")
+    known = models.keys()
+    if model not in known:
+        raise ClusterError(f"no GPU model {model!r}: there are {', '.join(known)}")
     if layout == "off" or (not layout and not models.load(model).mig):
         return model
     return f"{model}={layout or 'balanced'}"

@@ -21,7 +21,7 @@ def test_a_gpu_comes_ready_to_use(asked: str, made: str) -> None:
 
 
 def test_an_unknown_gpu_is_an_error() -> None:
-    with pytest.raises(ClusterError, match="no GPU model 'h1': there are .*h100-80gb"):
+    with pytest.raises(ClusterError, match=r"no GPU model 'h1': there are .*h100-80gb"):
         simulated.ready_to_use("h1")
 
 
