@@ -27,7 +27,8 @@ type: .venv/stamp  ## mypy --strict
 	.venv/bin/mypy
 
 test: setup sim lint type  ## all tests that gate
-	.venv/bin/pytest -m 'not system'
+	$(PY) -m tests.cluster setup --accounting
+	.venv/bin/pytest -n auto --dist loadfile -m 'not system'
 
 system: setup sim  ## what moves with the outside world (Debian sid): never gates
 	$(PY) -m tests.cluster setup --system
