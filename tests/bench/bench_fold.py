@@ -55,7 +55,7 @@ class Timed:
 
 
 def measure(folder: Path) -> tuple[float, float, int, int]:
-    """Seconds of CPU in all and for the fold alone, peak KiB and groups, over all files of `folder`."""
+    """CPU seconds in all and of the fold alone, peak KiB and groups, over a folder of files."""
     from slurm_mig.generate.build import Request, for_inventory
     from slurm_mig.gpu.inventory_reader import read_nodes
     from tests.slurm.nodes import options
@@ -87,8 +87,8 @@ def main() -> None:
     results = [run(number) for number in SIZES]
     for number, (seconds, alone, peak, groups) in zip(SIZES, results, strict=True):
         print(
-            f"fold {number:>6} nodes: {seconds:6.2f} s of CPU from JSON files, {alone:5.2f} s of it the"
-            f" fold, {peak / 1024:5.1f} MiB, {groups} groups"
+            f"fold {number:>6} nodes: {seconds:6.2f} s of CPU from JSON files, {alone:5.2f} s of it"
+            f" the fold, {peak / 1024:5.1f} MiB, {groups} groups"
         )
     for which, what in enumerate(("in all", "of the fold")):
         growth = results[1][which] / results[0][which] / (SIZES[1] / SIZES[0])
