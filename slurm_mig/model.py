@@ -2,10 +2,12 @@
 
 Slurm's words for Slurm's things, NVIDIA's for NVIDIA's (docs/glossary.md). An integer that
 names something has a type of its own, so that one kind is never taken for another.
+
+Named tuples, not dataclasses: everything imports this, and to make a frozen dataclass takes
+some six times as long as to make one of these.
 """
 
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 GpuIndex = NewType("GpuIndex", int)  # position in NVML's list (PCI bus order)
 GpuMinor = NewType("GpuMinor", int)  # N of /dev/nvidiaN, and of gpuN in mig-minors
@@ -18,16 +20,14 @@ GresIndex = NewType("GresIndex", int)  # SLURM_JOB_GPUS: position in slurmd's me
 ProfileId = NewType("ProfileId", int)  # what `nvidia-smi mig -lgip` prints; not NVML's enum
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Where a GPU instance lies, in memory units: a GPU has 8, 4 or 12 of them."""
 
     start: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class MigSpec:
+class MigSpec(NamedTuple):
     """What a slice is, made or not.
 
     `profile` is the GPU instance's ("3g.20gb"), `ci_profile` the compute instance's as NVML
@@ -41,8 +41,7 @@ class MigSpec:
     ci_profile: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceFile:
+class DeviceFile(NamedTuple):
     """A device node that a slice needs, as the driver wants it and as it was found.
 
     `path` is the machine's own (`/dev/...`), whatever --root is. `major` and `minor` are the
@@ -57,8 +56,7 @@ class DeviceFile:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MigDevice:
+class MigDevice(NamedTuple):
     """A slice that is there now: a spec and the names that the driver gave it."""
 
     spec: MigSpec
@@ -80,8 +78,7 @@ class MigDevice:
         return self.spec.ci_profile
 
 
-@dataclass(frozen=True, slots=True)
-class GpuInstance:
+class GpuInstance(NamedTuple):
     """A GPU instance on which no compute instance was made: no job can use it."""
 
     gi_id: GiId
@@ -89,16 +86,14 @@ class GpuInstance:
     placement: Placement | None
 
 
-@dataclass(frozen=True, slots=True)
-class MigMode:
+class MigMode(NamedTuple):
     """Whether MIG is on now (`current`) and will be after the next reset (`pending`)."""
 
     current: bool
     pending: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cores:
+class Cores(NamedTuple):
     """The cores next to a GPU, as Slurm counts cores: logical, socket by socket.
 
     `first_to_last` are inclusive ranges. `fill_sockets` says whether they are whole sockets,
@@ -109,8 +104,7 @@ class Cores:
     fill_sockets: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """One physical GPU. `mig_mode` is None where the GPU cannot do MIG at all.
 
     `cores` is None where it is unknown or where the GPU is near every core of the node.
@@ -131,8 +125,7 @@ class Gpu:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A machine as seen by NVML and the driver's files together."""
 
     name: str

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,7 +83,7 @@ def _gpu(seen: _Seen, root: Path, caps: Caps | None) -> Gpu:
         empty_gpu_instances=_empty(seen),
         cores=seen.cores,
     )
-    return replace(gpu, warnings=gpu_warnings(gpu))
+    return gpu._replace(warnings=gpu_warnings(gpu))
 
 
 def _mig_devices(seen: _Seen, parent: DeviceFile, caps: Caps) -> Iterator[MigDevice]:

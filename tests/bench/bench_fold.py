@@ -4,7 +4,6 @@
 files on. Each run is a process of its own, so that its peak of memory is its own.
 """
 
-import dataclasses
 import json
 import resource
 import subprocess
@@ -33,10 +32,10 @@ def nodes(number: int) -> Iterator[Node]:
     ]
     # Equal shapes can come out twice: the name of the first GPU tells every kind apart.
     for at, each in enumerate(kinds):
-        first = dataclasses.replace(each.gpus[0], name=f"NVIDIA A1{at:02}-SXM4-40GB")
-        kinds[at] = dataclasses.replace(each, gpus=(first, *each.gpus[1:]))
+        first = each.gpus[0]._replace(name=f"NVIDIA A1{at:02}-SXM4-40GB")
+        kinds[at] = each._replace(gpus=(first, *each.gpus[1:]))
     for at in range(number):
-        yield dataclasses.replace(kinds[at % LAYOUTS], name=f"n{at:05}")
+        yield kinds[at % LAYOUTS]._replace(name=f"n{at:05}")
 
 
 class Timed:

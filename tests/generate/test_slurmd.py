@@ -4,7 +4,6 @@ Every simulated model, and some 240 random layouts a release, in both forms and 
 types: `slurmd -G` prints its merged list in the order of the indices.
 """
 
-import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -117,8 +116,8 @@ def test_a_file_of_many_nodes(release: str, form: str, new_sim: NewSim) -> None:
     """A slurmd takes the lines of its host list, and passes over the others'."""
     sim = new_sim("a100-40gb=3g.20gb/4x1g.5gb", "a100-40gb")
     node = seen(sim)
-    other = dataclasses.replace(node, name="other", gpus=node.gpus[1:])
-    nodes = [other, *(dataclasses.replace(node, name=f"n{at}") for at in range(1, 12))]
+    other = node._replace(name="other", gpus=node.gpus[1:])
+    nodes = [other, *(node._replace(name=f"n{at}") for at in range(1, 12))]
     made = for_inventory(nodes, Request(options(release, form), root=sim.root))
     group = next(group for group in made.groups if "n1" in group.nodes)
     assert group.node_names == "n[1-11]"
@@ -130,8 +129,8 @@ def test_a_file_of_many_nodes(release: str, form: str, new_sim: NewSim) -> None:
 def test_cores_are_taken_as_they_are_given(release: str, new_sim: NewSim) -> None:
     sim = new_sim("h100-80gb=balanced")
     (gpu,) = seen(sim).gpus
-    near = dataclasses.replace(gpu, cores=Cores(((0, 3), (8, 15)), fill_sockets=True))
-    node = dataclasses.replace(seen(sim), gpus=(near,))
+    near = gpu._replace(cores=Cores(((0, 3), (8, 15)), fill_sockets=True))
+    node = seen(sim)._replace(gpus=(near,))
     judged = judge(release, sim, node, options(release, "config-only"))
     assert_as_predicted(judged)
     assert {record.cores for record in judged.answer.records} == {"0-3,8-15"}

@@ -26,9 +26,8 @@ def test_a_device_file_s_problems_are_told_with_the_gpu_and_once() -> None:
 
 
 def test_a_whole_gpu_s_device_file_counts_only_with_mig_off() -> None:
-    import dataclasses
 
-    bad = dataclasses.replace(whole_gpu(), device_file=device_file("/dev/nvidia0", "is missing"))
+    bad = whole_gpu()._replace(device_file=device_file("/dev/nvidia0", "is missing"))
     assert problems_of(node(bad)) == ["GPU 0: is missing"]
 
 
