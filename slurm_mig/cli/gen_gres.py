@@ -138,7 +138,7 @@ def _put(
         click.echo(f"{output}: {state}", err=True)
     elif gres_line:
         for group in made.groups:
-            prefix = f"NodeName={group.node_names} Gres=" if group.node_names else ""
+            prefix = f"NodeName={group.node_names} Gres=" if made.of_inventory else ""
             click.echo(f"{prefix}{group.gres}")
     elif as_json:
         import json

@@ -19,10 +19,13 @@ def write(path: Path, made: Generated) -> bool:
     """Put the block into `path`, whose other lines stay; true if it had to be written.
 
     Raises Refused where its marks are damaged, or where other lines speak of the same GPUs;
-    SlurmMigError where it cannot be read or written.
+    SlurmMigError where it cannot be read or written, or is a link.
     """
     from slurm_mig.slurm.drift import drift
 
+    if path.is_symlink():
+        # Neither choice is ours: a new file here, or a change to what others link to as well.
+        raise SlurmMigError(f"{path} is a link: name {path.resolve()} itself, or remove the link")
     old = _read(path)
     with _named(path):
         new = block.replace(old, made.text, made.label)

@@ -68,6 +68,11 @@ def test_a_gpu_instance_without_a_compute_instance_is_a_warning(new_sim: NewSim)
     assert "has no compute instance" in done.stderr
 
 
+def test_the_gres_line_is_the_value_alone_whatever_the_node_is_called(new_sim: NewSim) -> None:
+    done = gen_gres(new_sim("a100-40gb=2x3g.20gb"), "--gres-line", "--node", "n7")
+    assert done.stdout == "gpu:nvidia_a100_3g.20gb:2\n"
+
+
 def test_a_gap_is_refused_with_autodetect_alone(new_sim: NewSim) -> None:
     sim = new_sim("a100-40gb=3x1g.5gb", gap=True)
     assert gen_gres(sim).returncode == 0

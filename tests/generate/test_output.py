@@ -52,6 +52,16 @@ def test_lines_elsewhere_that_speak_of_the_same_gpus_are_refused(tmp_path: Path,
     assert path.read_text() == f"{line}\n"
 
 
+def test_a_link_is_neither_followed_nor_replaced(tmp_path: Path) -> None:
+    shared, link = tmp_path / "shared.conf", tmp_path / "gres.conf"
+    shared.write_text("# of all nodes\n")
+    link.symlink_to(shared)
+    with pytest.raises(SlurmMigError, match=r"gres\.conf is a link: name .*/shared\.conf itself"):
+        write(link, made("1g.5gb"))
+    assert link.is_symlink()
+    assert shared.read_text() == "# of all nodes\n"
+
+
 def test_a_damaged_block_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "gres.conf"
     path.write_text("# BEGIN slurm-mig\n")
