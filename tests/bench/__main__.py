@@ -1,0 +1,10 @@
+"""`python -m tests.bench` (or `make bench`): every benchmark, one after the other.
+
+They print medians and ratios against a baseline of the same run; none of them judges.
+"""
+
+from tests.bench import bench_fold, bench_gres
+
+for bench in (bench_gres, bench_fold):
+    print(f"== {bench.__name__}: {(bench.__doc__ or '').splitlines()[0]}", flush=True)
+    bench.main()
