@@ -84,3 +84,11 @@ def test_a_full_disk_leaves_the_former_file(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     assert path.read_text() == "old\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["gres.conf"]
+
+
+def test_the_draft_of_a_killed_writer_is_left_alone(tmp_path: Path) -> None:
+    stale = tmp_path / f".gres.conf.{os.getpid()}.0"
+    stale.write_text("half")
+    assert write_atomic(tmp_path / "gres.conf", "new\n")
+    assert stale.read_text() == "half"
+    assert (tmp_path / "gres.conf").read_text() == "new\n"

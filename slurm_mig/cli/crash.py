@@ -1,7 +1,5 @@
 """What happens when we are wrong: the traceback goes to a log, one line to the user."""
 
-import tempfile
-import traceback
 from pathlib import Path
 
 import click
@@ -13,6 +11,8 @@ EXIT_BUG = 3
 
 def report_bug(error: Exception) -> int:
     """Log `error` with its traceback and say where; returns the exit code of a bug."""
+    import traceback  # here: no good run need wait for it
+
     text = f"slurm-mig {__version__}\n{''.join(traceback.format_exception(error))}"
     click.echo(f"slurm-mig: this is a bug in slurm-mig: {error!r}", err=True)
     try:
@@ -23,6 +23,8 @@ def report_bug(error: Exception) -> int:
 
 
 def _write(text: str) -> Path:
+    import tempfile
+
     # A fresh file of our own, readable to us only: /tmp is a folder that others write to.
     with tempfile.NamedTemporaryFile("w", prefix="slurm-mig-", suffix=".log", delete=False) as log:
         log.write(text)

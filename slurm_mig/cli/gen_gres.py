@@ -130,9 +130,9 @@ def _check(path: Path, made: Generated) -> int:
 def _put(
     made: Generated, request: Request, output: Path | None, gres_line: bool, as_json: bool
 ) -> None:
-    from slurm_mig.generate.output import to_json, write
-
     if output is not None:
+        from slurm_mig.generate.output import write
+
         written = write(output, made)
         state = "written; restart slurmd to read it" if written else "unchanged"
         click.echo(f"{output}: {state}", err=True)
@@ -142,6 +142,8 @@ def _put(
             click.echo(f"{prefix}{group.gres}")
     elif as_json:
         import json
+
+        from slurm_mig.generate.output import to_json
 
         click.echo(json.dumps(to_json(made, request), indent=2))
     else:
