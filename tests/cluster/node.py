@@ -4,7 +4,8 @@ Inside, the same paths mean the same on every machine of a cluster, and none of 
 leave to walk through the folder in which the cluster lies:
 /run/cluster (that folder), /run/sim (this machine's simulator state), /run/checkout (the
 project, read-only), and the files that the machine keeps: /run, /etc/slurm, /etc/slurm-mig,
-/var/lib/slurm-mig, all of which lie below `Node.root` for those who look from outside.
+/var/lib/slurm-mig, /var/log/slurm-mig, all of which lie below `Node.root` for those who look
+from outside.
 """
 
 import json
@@ -22,6 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SCRATCH = "/run/scratch"  # of one machine: mounts in the making, and the other Debian's view
 VIEW = f"{SCRATCH}/view"
 CONTROLLERS = ("devices", "freezer")
+KEPT_IN_VAR = ("var/lib/slurm-mig", "var/log/slurm-mig")
 # A cluster that went down meanwhile has no cgroups any more: nothing may start outside them.
 _IN_CGROUP = " && ".join(f"echo $$ >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS)
 _JOIN = f'{_IN_CGROUP} || exit 125; cd "$0" 2>/dev/null || cd /; exec "$@"'
@@ -63,7 +65,7 @@ class Node:
 
     def start(self, group: str, share_net_of: Holder | None) -> int:
         """Make the namespaces; the id of the process that holds them. Raises ClusterError."""
-        for name in ("run", "etc/slurm", "etc/slurm-mig", "var/lib/slurm-mig", "dev"):
+        for name in ("run", "etc/slurm", "etc/slurm-mig", *KEPT_IN_VAR, "dev"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         plan = self._plan(f"{group}/{self.name}", new_net=share_net_of is None)
         network = [f"--net=/proc/{share_net_of.pid}/ns/net"] if share_net_of else []
@@ -87,15 +89,17 @@ class Node:
         ]
         steps += [["loopback"]] if new_net else []
         steps += [["hostname", self.name], *self._mount_run(), ["scratch", SCRATCH]]
-        for name in ("dev", "etc", "lib"):
+        for name in ("dev", "etc", "lib", "log"):
             steps.append(["mkdir", f"{SCRATCH}/{name}"])
         steps.append(["devices", str(self.root / "dev"), f"{SCRATCH}/dev"])
         steps += [["bind", str(self.root / path), f"/{path}"] for path in driver_files(self.root)]
         steps.append(["splice", "/etc", f"{SCRATCH}/etc", *etc])
         steps.append(["bind", str(self.cluster / "hosts"), "/etc/hosts"])
         steps += [["bind", str(self.root / "etc" / name), f"/etc/{name}"] for name in etc[1:]]
-        steps.append(["splice", "/var/lib", f"{SCRATCH}/lib", "slurm-mig"])
-        steps.append(["bind", str(self.root / "var/lib/slurm-mig"), "/var/lib/slurm-mig"])
+        for kept in KEPT_IN_VAR:
+            folder = Path("/", kept).parent
+            steps.append(["splice", str(folder), f"{SCRATCH}/{folder.name}", "slurm-mig"])
+            steps.append(["bind", str(self.root / kept), f"/{kept}"])
         steps.append(["empty", "/sys/fs/cgroup"])
         steps += [["cgroup", name, group, SCRATCH] for name in CONTROLLERS]
         if not self.slurm.is_host:
