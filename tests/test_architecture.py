@@ -13,7 +13,7 @@ FLOORS = (
     {"errors"},
     {"model", "files", "settings"},
     {"gpu", "slurm"},
-    {"generate", "usage", "reconfigure", "doctor"},
+    {"generate", "gresmap", "usage", "reconfigure", "doctor"},
     {"cli", "hooks"},
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
@@ -41,6 +41,7 @@ PURE = {
     "gpu.plan",
     "slurm.autodetect",
     "slurm.gres",
+    "slurm.lines",
     "slurm.types",
     "hooks.binding",
     "usage.record",

@@ -16,6 +16,7 @@ from slurm_mig.errors import SlurmMigError
 COMMANDS = {
     "discover": ("discover", "Show the GPUs and MIG slices of this machine."),
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
+    "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 
 
@@ -62,7 +63,8 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("slurm-mig: interrupted", err=True)
         return 130
     except SlurmMigError as error:
-        click.echo(f"slurm-mig: {error}", err=True)
+        told = "\n  ".join([str(error), *getattr(error, "__notes__", ())])
+        click.echo(f"slurm-mig: {told}", err=True)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import SlurmError, UsageError
@@ -12,6 +12,7 @@ from slurm_mig.slurm.version import SlurmVersion
 # PATH is often short where we run, and packages differ in where the daemons lie.
 USUAL_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/opt/slurm/sbin"
 TIMEOUT_S = 10.0
+SLURMD_TIMEOUT_S = 40.0  # slurmd waits 20 s for a device file that is missing
 
 
 def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None = None) -> str:
@@ -20,6 +21,23 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None
     It is looked for in `path`, or else in PATH and where Slurm usually lies.
     Raises SlurmError where it is not installed, fails, or does not end within `timeout_s`.
     """
+    return _run(arguments, timeout_s, path, {}).stdout
+
+
+def slurmd_list(node: str | None, conf: Path | None, path: str | None = None) -> str:
+    """What `slurmd -G` prints, for slurm_mig.slurm.slurmd_list. Raises SlurmError as run().
+
+    `node` and `conf` are what slurmd itself was started with, where that is not the default.
+    """
+    options = [*(["-N", node] if node else []), *(["-f", str(conf)] if conf else [])]
+    # It loads the libraries that the running slurmd loads only in the same environment.
+    done = _run(["slurmd", "-G", *options], SLURMD_TIMEOUT_S, path, os.environ)
+    return done.stdout + done.stderr
+
+
+def _run(
+    arguments: Sequence[str], timeout_s: float, path: str | None, environment: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
     if path is None:
         path = os.pathsep.join(filter(None, [os.environ.get("PATH"), USUAL_PATH]))
     program = shutil.which(arguments[0], path=path)
@@ -34,7 +52,7 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env={"PATH": path, "LC_ALL": "C"},
+            env={**environment, "PATH": path, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         raise SlurmError(f"`{command}` did not end within {timeout_s:g} s") from None
@@ -43,7 +61,7 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise SlurmError(f"`{command}` failed with {done.returncode}: {said[-1] if said else ''}")
-    return done.stdout
+    return done
 
 
 def installed_version(path: str | None = None) -> SlurmVersion:

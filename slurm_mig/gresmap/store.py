@@ -1,0 +1,84 @@
+"""Where the map lies, and what tells a stale one: boot id and generation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slurm_mig.errors import SlurmMigError
+from slurm_mig.files import under, write_atomic
+
+MAP = "/run/slurm-mig/gres-map.json"
+GENERATION = "/run/slurm-mig/generation"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def boot_id(root: Path) -> str:
+    """Which boot this is: of the machine below `root` where that one says, else of this one."""
+    moved = under(root, BOOT_ID)
+    return (moved if moved.exists() else Path(BOOT_ID)).read_text().strip()
+
+
+def generation(root: Path) -> int:
+    """How often the partitioning was changed since boot; 0 where nobody said.
+
+    Raises SlurmMigError where the file holds no such number.
+    """
+    path = under(root, GENERATION)
+    try:
+        text = path.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return 0
+    except OSError as why:
+        raise SlurmMigError(f"{path}: {why.strerror}") from why
+    if not (text.isascii() and text.isdigit()):
+        raise SlurmMigError(f"{path}: {text[:40]!r} is no number: remove it, restart slurmd")
+    return int(text)
+
+
+def write(root: Path, made: dict[str, Any]) -> bool:
+    """Put the map in its place; false if one that says the same was there already.
+
+    Raises SlurmMigError where it cannot be written.
+    """
+    path = under(root, MAP)
+    if _same(path, made):
+        return False
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # One line an entry: a person can read it, and `diff` shows what changed.
+        write_atomic(path, text_of(made))
+        path.chmod(0o644)
+    except OSError as why:
+        raise SlurmMigError(f"{path}: {why.strerror}") from why
+    return True
+
+
+def remove(root: Path) -> bool:
+    """Take the map away, so that no hook trusts it; whether there was one. Raises SlurmMigError."""
+    path = under(root, MAP)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as why:
+        raise SlurmMigError(f"{path}: {why.strerror}: remove it, hooks would trust it") from why
+    return True
+
+
+def text_of(made: dict[str, Any]) -> str:
+    """The map as it is written: the head on one line, then one line for each gres."""
+    head = {key: value for key, value in made.items() if key != "gres"}
+    entries = ",\n ".join(json.dumps(entry) for entry in made["gres"])
+    start = json.dumps(head).removesuffix("}")
+    return f'{start}, "gres": [\n {entries}\n]}}\n' if entries else f'{start}, "gres": []}}\n'
+
+
+def _same(path: Path, made: dict[str, Any]) -> bool:
+    """Whether the file says what `made` says, but for the time, to all who want to know."""
+    try:
+        if path.is_symlink() or path.stat().st_mode & 0o777 != 0o644:
+            return False
+        old = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(old, dict) and {**old, "made_at": made["made_at"]} == made

@@ -1,0 +1,54 @@
+"""How Slurm reads the lines of all its files: comments, continued lines, pairs. Pure."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from slurm_mig.errors import SlurmMigError
+
+_PAIR = re.compile(r"\s*([A-Za-z0-9_.]+)\s*[-*+/]?=\s*(?:\"([^\"]*)\"|(\S+))(?=\s|$)")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)#.*")
+_ESCAPE = re.compile(r"\\(.)")
+
+
+class ConfError(SlurmMigError):
+    """A line of a file of Slurm's that Slurm would not read, or that we cannot judge."""
+
+
+class Joined(NamedTuple):
+    """A line that Slurm sees as one: `first` to `last` are its lines in the file, from 1."""
+
+    first: int
+    last: int
+    text: str
+
+
+def joined(text: str) -> Iterator[Joined]:
+    """Lines without comments; a backslash at the end continues a line. Empty ones are left out."""
+    start, first = "", 1
+    number = 0
+    for number, raw in enumerate(text.splitlines(), start=1):
+        bare = _COMMENT.sub(r"\1", raw).rstrip()
+        if (len(bare) - len(bare.rstrip("\\"))) % 2:
+            start += bare[:-1]
+            continue
+        yield from _whole(first, number, start + bare)
+        start, first = "", number + 1
+    yield from _whole(first, number, start)
+
+
+def _whole(first: int, last: int, text: str) -> Iterator[Joined]:
+    text = _ESCAPE.sub(r"\1", text)
+    if text.strip():
+        yield Joined(first, last, text)
+
+
+def pairs(line: Joined) -> Iterator[tuple[str, str]]:
+    """KEY=VALUE, the keys as they are written. Raises ConfError, which names the line."""
+    text, at = line.text, 0
+    while text[at:].strip():
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            raise ConfError(f"line {line.last}: Slurm cannot read {text[at:].strip()!r}")
+        yield pair[1], pair[2] if pair[2] is not None else pair[3]
+        at = pair.end()
