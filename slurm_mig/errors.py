@@ -3,7 +3,9 @@
 Exit codes (a contract): 0 done, 1 refused or failed, 2 usage, 3 a bug, 130 interrupted.
 """
 
-from collections.abc import Sequence
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the hooks load this module, and collections would take them longer than it
+    from collections.abc import Sequence
 
 
 class SlurmMigError(Exception):
@@ -21,7 +23,7 @@ class UsageError(SlurmMigError):
 class Refused(SlurmMigError):
     """Nothing was changed, for these reasons, all of them at once."""
 
-    def __init__(self, what: str, problems: Sequence[str]) -> None:
+    def __init__(self, what: str, problems: "Sequence[str]") -> None:
         super().__init__(what)
         self.what = what
         self.problems = tuple(problems)
@@ -49,3 +51,7 @@ class CapsError(SlurmMigError):
 
 class SlurmError(SlurmMigError):
     """Slurm is not there, did not answer, or is of a version that we cannot serve."""
+
+
+class HookError(SlurmMigError):
+    """A hook cannot vouch for a job's slices, or for what it was told about them."""

@@ -44,6 +44,9 @@ PURE = {
     "slurm.lines",
     "slurm.types",
     "hooks.binding",
+    "hooks.slices",
+    "hooks.environment",
+    "hooks.jsonlight",
     "usage.record",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}

@@ -16,6 +16,9 @@ from slurm_mig.errors import SlurmMigError
 COMMANDS = {
     "discover": ("discover", "Show the GPUs and MIG slices of this machine."),
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
+    "prolog": ("prolog", "Check and note a job's slices before it starts."),
+    "epilog": ("epilog", "End what a job left on its slices, and close its record."),
+    "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 

@@ -1,0 +1,5 @@
+"""What slurmd runs before and after every job: it imports next to nothing.
+
+No typing, no re, no pathlib, no json: each costs a job more than all the work that is done
+here. Strings are annotations where a name is needed for the type checker only.
+"""

@@ -1,0 +1,19 @@
+"""The file that the stubs in hooks/ start: `python3 -I -S -B __main__.py HOOK`.
+
+A job without GPUs ends here, before anything is loaded: most jobs of most nodes are such.
+"""
+
+import sys
+from posix import environ
+
+# What Slurm sets where a job or step has GPUs; one of them is enough to go on.
+_SIGNS = (b"SLURM_JOB_GPUS", b"SLURM_STEP_GPUS")
+
+if __name__ == "__main__":
+    if not any(environ.get(sign) for sign in _SIGNS):
+        sys.exit(0)
+    # -I and -S leave no way to this package but its own place.
+    sys.path.insert(0, __file__.rpartition("/slurm_mig/")[0] or "/")
+    from slurm_mig.hooks.run import run
+
+    sys.exit(run(sys.argv[1], environ))

@@ -1,0 +1,112 @@
+"""What of the gres map still holds on this machine, now: a few small files, no NVML."""
+
+import os
+import stat
+
+from slurm_mig.errors import HookError
+from slurm_mig.hooks import rootfiles
+from slurm_mig.hooks.gres_map import FOLDER, REMEDY
+from slurm_mig.hooks.slices import GresMap, Slice
+
+GENERATION = "generation"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_CAPABILITIES = "/proc/driver/nvidia/capabilities"
+
+
+def boot_id(root: str) -> str:
+    """This boot's id: the one below `root` if it has one. Raises OSError."""
+    try:
+        return _read(f"{root}{_BOOT_ID}").decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return _read(_BOOT_ID).decode("ascii", "replace").strip()
+
+
+def generation(root: str) -> int:
+    """How often the partitioning was changed since boot; HookError if that cannot be told."""
+    where = f"{FOLDER}/{GENERATION}"
+    try:
+        folder = rootfiles.open_folder(root, FOLDER)
+        try:
+            text = rootfiles.read_file(folder, GENERATION, 64)
+        finally:
+            os.close(folder)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise HookError(f"{where}: {error.strerror}") from None
+    digits = text.strip()
+    if not digits.isdigit() or len(digits) > 9:
+        raise HookError(f"{where} holds no number: {REMEDY}")
+    return int(digits)
+
+
+def why_stale(root: str, the_map: GresMap) -> str | None:
+    """Why the map as a whole is not of now; None when it is. HookError: could not look."""
+    if the_map.boot_id != boot_id(root):
+        return f"the gres map is of an earlier boot: {REMEDY}"
+    if the_map.generation != (now := generation(root)):
+        return (
+            f"the gres map is of partitioning {the_map.generation}, the GPUs are at {now}: {REMEDY}"
+        )
+    return None
+
+
+def problems(root: str, slices: "tuple[Slice, ...]") -> list[str]:
+    """What is wrong with these slices, each a line with its remedy; empty when nothing is."""
+    found = [line for one in slices for line in _gone(root, one)]
+    files = {file for one in slices for file in one.files}
+    return found + [line for file in sorted(files) for line in _wrong_file(root, *file)]
+
+
+def is_gone(root: str, one: Slice) -> bool:
+    """Whether the driver has no such slice any more, or another in its place."""
+    return bool(_gone(root, one))
+
+
+def _gone(root: str, one: Slice) -> "list[str]":
+    if one.mig is None:
+        return []
+    instance = f"{_CAPABILITIES}/gpu{one.gpu_minor}/mig/gi{one.mig.gi_id}"
+    lines = (
+        _wrong_capability(root, f"{instance}/access", one.mig.gi_minor),
+        _wrong_capability(root, f"{instance}/ci{one.mig.ci_id}/access", one.mig.ci_minor),
+    )
+    return [f"{one.name}: {line}" for line in lines if line]
+
+
+def _wrong_capability(root: str, path: str, minor: int) -> str | None:
+    try:
+        text = _read(f"{root}{path}")
+    except FileNotFoundError:
+        return f"{path} is missing: the slice is gone; {REMEDY}"
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    for line in text.splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"DeviceFileMinor":
+            told = value.strip()
+            said = told.decode("ascii", "replace")
+            return None if told == b"%d" % minor else f"{path} says minor {said}, not {minor}"
+    return f"{path} says no minor"
+
+
+def _wrong_file(root: str, path: str, major: int, minor: int) -> list[str]:
+    try:
+        found = os.lstat(f"{root}{path}")
+    except OSError as error:
+        return [f"{path}: {error.strerror}: run `slurm-mig doctor`"]
+    if not stat.S_ISCHR(found.st_mode):
+        return [f"{path} is no character device: run `slurm-mig doctor`"]
+    if found.st_rdev != os.makedev(major, minor):
+        wrong = f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+        return [f"{path} is device {wrong}, not {major}:{minor}: run `slurm-mig doctor`"]
+    return []
+
+
+def _read(path: str) -> bytes:
+    """The first page of one of the kernel's files. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, 4096)
+    finally:
+        os.close(handle)

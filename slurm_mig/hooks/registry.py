@@ -1,0 +1,108 @@
+"""/run/slurm-mig: which slice belongs to which job (bindings/), and the open records (jobs/).
+
+A binding is a file named after its slice, made under a lock; a hook looks at its own slices'
+files only. Everything here is of this boot: /run is empty after the next.
+"""
+
+import os
+import time
+from fcntl import LOCK_EX, LOCK_NB, flock
+
+from slurm_mig.errors import HookError
+from slurm_mig.hooks import jsonlight, rootfiles
+from slurm_mig.hooks.gres_map import FOLDER
+
+LOCK_WAIT_S = 5.0
+_LIMIT = 1 << 20
+Content = dict[str, object]
+
+
+class Registry:
+    """The three folders, open. Close it; a killed hook's lock goes with it."""
+
+    def __init__(self, root: str) -> None:
+        """Raises OSError or HookError when the folders cannot be had or trusted."""
+        self._handles: list[int] = []
+        try:
+            self.folder = self._open(root, "", 0o755)
+            self.jobs = self._open(root, "/jobs", 0o700)
+            self.bindings = self._open(root, "/bindings", 0o700)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, root: str, path: str, mode: int) -> int:
+        self._handles.append(rootfiles.open_folder(root, f"{FOLDER}{path}", make=mode))
+        return self._handles[-1]
+
+    def close(self) -> None:
+        """Let go of everything, the lock too."""
+        for handle in self._handles:
+            os.close(handle)
+        self._handles = []
+
+    def lock(self) -> None:
+        """Have the registry to oneself, until `unlock`. HookError when that takes too long."""
+        handle = os.open(
+            "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.folder
+        )
+        self._handles.append(handle)
+        wait_lock(handle, f"{FOLDER}/lock")
+
+    def unlock(self) -> None:
+        """Let the next hook in."""
+        os.close(self._handles.pop())
+
+    def holder(self, name: str) -> Content | None:
+        """The binding of the slice `name`: None if there is none, empty if it is damaged.
+
+        Raises OSError or HookError when it cannot be looked at.
+        """
+        return read(self.bindings, name)
+
+    def bind(self, name: str, content: Content) -> None:
+        """Raises OSError: FileExistsError when somebody has it."""
+        rootfiles.new_file(self.bindings, name, jsonlight.dumps(content).encode(), 0o600)
+
+    def release(self, name: str, job_id: int) -> bool:
+        """Give a slice back, if that job has it; whether it had."""
+        held = self.holder(name)
+        if held is None or held.get("job_id") not in (job_id, None):
+            return False
+        return rootfiles.remove(self.bindings, name)
+
+    def record(self, job_id: int) -> Content | None:
+        """A job's open record; as `holder`."""
+        return read(self.jobs, f"{job_id}.json")
+
+    def write_record(self, job_id: int, content: Content) -> None:
+        """Raises OSError."""
+        data = jsonlight.dumps(content).encode()
+        rootfiles.replace_file(self.jobs, f"{job_id}.json", data, 0o600)
+
+
+def read(folder: int, name: str) -> Content | None:
+    """A JSON object from a file of ours; None when there is none, empty when it is damaged."""
+    try:
+        data = rootfiles.read_file(folder, name, _LIMIT)
+    except FileNotFoundError:
+        return None
+    try:
+        value = jsonlight.loads(data.decode("ascii", "replace"))
+    except HookError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def wait_lock(handle: int, name: str) -> None:
+    """flock(2) with an end: HookError when another process keeps it for LOCK_WAIT_S."""
+    end = time.monotonic() + LOCK_WAIT_S
+    pause_s = 0.0005
+    while True:
+        try:
+            return flock(handle, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise HookError(f"{name} is held by another process for too long") from None
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.02)

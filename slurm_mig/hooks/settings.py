@@ -1,0 +1,82 @@
+"""/etc/slurm-mig/config.toml, table [hooks]: all optional. A typo must not drain a cluster."""
+
+import os
+
+from slurm_mig.errors import HookError
+from slurm_mig.hooks import rootfiles
+
+FOLDER = "/etc/slurm-mig"
+NAME = "config.toml"
+_LIMIT = 1 << 20
+_POLICIES = ("drain", "log", "kill", "off")
+
+
+class Settings:
+    """What a site may choose. `problem` says why the defaults are used instead, if they are."""
+
+    def __init__(self) -> None:
+        self.foreign_process = "log"
+        self.leftover_wait_s = 5.0
+        self.nvml_timeout_s = 3.0
+        self.log_file = "/var/log/slurm-mig/hooks.log"
+        self.export: list[str] = []
+        self.gpustat_dir = ""
+        self.dcgm_job_mapping_dir = ""
+        self.problem: str | None = None
+
+
+def load(root: str) -> Settings:
+    """The site's settings, or the defaults with the reason; never raises."""
+    settings = Settings()
+    try:
+        folder = rootfiles.open_folder(root, FOLDER)
+        try:
+            data = rootfiles.read_file(folder, NAME, _LIMIT)
+        finally:
+            os.close(folder)
+        return parse(data.decode())
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        settings.problem = f"{FOLDER}/{NAME}: {error.strerror}"
+    except (HookError, ValueError) as error:  # ValueError: not UTF-8
+        settings.problem = f"{FOLDER}/{NAME}: {error}"
+    return settings
+
+
+def parse(text: str) -> Settings:
+    """Raises HookError naming the first thing that is wrong; other tables are not looked at."""
+    import tomllib  # only where there is something to parse: it takes longer than a whole prolog
+
+    try:
+        table = tomllib.loads(text).get("hooks", {})
+    except tomllib.TOMLDecodeError as error:
+        raise HookError(str(error)) from None
+    settings = Settings()
+    if not isinstance(table, dict):
+        raise HookError("hooks is no table")
+    for name, value in table.items():
+        if name == "problem" or not hasattr(settings, name):
+            raise HookError(f"[hooks] has no setting {name!a}")
+        setattr(settings, name, _checked(name, value, getattr(settings, name)))
+    return settings
+
+
+def _checked(name: str, value: object, default: object) -> object:
+    if name == "foreign_process" and value not in _POLICIES:
+        raise HookError(f"foreign_process is one of {', '.join(_POLICIES)}")
+    if isinstance(default, float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 60:
+            raise HookError(f"{name} is a number of seconds, at most 60")
+        return float(value)
+    if isinstance(default, list):
+        if not isinstance(value, list) or not all(_is_name(item) for item in value):
+            raise HookError(f"{name} is a list of names of variables")
+        return value
+    if not isinstance(value, str) or (value and name != "foreign_process" and value[0] != "/"):
+        raise HookError(f"{name} is a path from /, or empty")
+    return value
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier() and value.isascii()

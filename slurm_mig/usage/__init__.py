@@ -1,0 +1,1 @@
+"""What a job used: its records, and what is made of them."""
