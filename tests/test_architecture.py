@@ -42,6 +42,7 @@ PURE = {
     "slurm.autodetect",
     "slurm.gres",
     "slurm.lines",
+    "slurm.slurmd_options",
     "slurm.types",
     "hooks.binding",
     "hooks.slices",

@@ -12,8 +12,14 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("gres-map")
 @click.option("--json", "as_json", is_flag=True, help="Print the map; write nothing.")
-@click.option("--node", metavar="NAME", help="The name that slurmd was given with -N.")
-@click.option("--slurm-conf", type=FILE, help="The file that slurmd was given with -f.")
+@click.option(
+    "--slurmd-options",
+    envvar="SLURMD_OPTIONS",
+    show_envvar=True,
+    default="",
+    metavar="TEXT",
+    help="What slurmd was started with, such as '-N n1 -f /opt/slurm/etc/slurm.conf'.",
+)
 @click.option("--slurmd-list", type=FILE, help="What `slurmd -G` printed, instead of asking it.")
 @click.option("--slurm-version", metavar="VERSION", help="The version of that slurmd.")
 @root_option
@@ -21,8 +27,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def command(
     ctx: click.Context,
     as_json: bool,
-    node: str | None,
-    slurm_conf: Path | None,
+    slurmd_options: str,
     slurmd_list: Path | None,
     slurm_version: str | None,
 ) -> None:
@@ -39,12 +44,12 @@ def command(
       slurm-mig gres-map --json
     """
     from slurm_mig.gresmap.make import Request, make, renew
+    from slurm_mig.slurm.slurmd_options import parse_slurmd_options
     from slurm_mig.slurm.version import SlurmVersion
 
     request = Request(
         root_of(ctx),
-        node,
-        slurm_conf,
+        parse_slurmd_options(slurmd_options),
         None if slurmd_list is None else _read(slurmd_list),
         None if slurm_version is None else SlurmVersion.parse(slurm_version),
     )

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slurm_mig.errors import SlurmMigError
+from slurm_mig.errors import SlurmError, SlurmMigError
 from slurm_mig.gpu.discover import discover
 from slurm_mig.gpu.nvml import session
 from slurm_mig.gresmap import store
@@ -13,22 +13,28 @@ from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.conf import find_slurm_conf, read_conf
 from slurm_mig.slurm.constrained import constrained
+from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
 from slurm_mig.slurm.slurmd_list import parse_slurmd_list
+from slurm_mig.slurm.slurmd_options import SlurmdOptions
 from slurm_mig.slurm.version import SlurmVersion
 
 
 class Request(NamedTuple):
-    """What to make the map from, where it is not the default.
+    """What to make the map from.
 
-    `node_name` and `slurm_conf` are what slurmd was started with (-N, -f); `slurmd_list` is
-    what `slurmd -G` printed, `version` its version, where slurmd is not to be asked.
+    `options` are those that slurmd was started with; `slurmd_list` is what `slurmd -G`
+    printed, and `version` its version, where slurmd is not to be asked.
     """
 
     root: Path = Path("/")
-    node_name: str | None = None
-    slurm_conf: Path | None = None
+    options: SlurmdOptions = SlurmdOptions()
     slurmd_list: str | None = None
     version: SlurmVersion | None = None
+
+    def slurm_conf(self) -> Path | None:
+        """The file that slurmd reads; None where it is not to be found."""
+        given = self.options.conf
+        return Path(given) if given is not None else find_slurm_conf(self.root)
 
 
 class Made(NamedTuple):
@@ -40,16 +46,16 @@ class Made(NamedTuple):
 
 def make(request: Request) -> Made:
     """The map of this machine as it stands. Raises SlurmMigError where there can be none."""
-    conf = find_slurm_conf(request.root, request.slurm_conf)
     # Before all else: a change that begins while we look makes the map stale.
     generation = store.generation(request.root)
     version = request.version or scontrol.installed_version()
-    listed = request.slurmd_list
-    if listed is None:
-        listed = scontrol.slurmd_list(request.node_name, conf)
-    records, node = parse_slurmd_list(listed), _discover(request)
+    records, node = parse_slurmd_list(_list(request)), _discover(request)
     head = Head(
-        store.boot_id(request.root), generation, str(version), _constrained(conf), int(time.time())
+        boot_id=store.boot_id(request.root),
+        generation=generation,
+        slurm_version=str(version),
+        constrained=_constrained(request.slurm_conf()),
+        made_at=int(time.time()),
     )
     return Made(gres_map(records, node, head), tuple(warnings(records, node)))
 
@@ -57,8 +63,10 @@ def make(request: Request) -> Made:
 def renew(request: Request) -> tuple[Made, bool]:
     """Make the map and write it; also whether it had to be written.
 
-    Where none can be made, an old one is taken away. Raises SlurmMigError.
+    Where none can be made, an old one is taken away. Raises SlurmMigError; where slurmd has
+    not read gres.conf as it is now, the old one is still the right one, and stays.
     """
+    _must_be_loaded(request)
     try:
         made = make(request)
         return made, store.write(request.root, made.gres_map)
@@ -68,9 +76,33 @@ def renew(request: Request) -> tuple[Made, bool]:
         raise
 
 
+def _list(request: Request) -> str:
+    if request.slurmd_list is not None:
+        return request.slurmd_list
+    words, conf = request.options.words, request.slurm_conf()
+    if conf is not None and "-f" not in words:
+        # slurmd in configless mode keeps its files where it would not look for them itself.
+        words = ("-f", str(conf), *words)
+    return scontrol.slurmd_list(words)
+
+
+def _must_be_loaded(request: Request) -> None:
+    """Raises SlurmError where `slurmd -G` would read another gres.conf than the running slurmd."""
+    path = request.slurm_conf()
+    if path is None or request.slurmd_list is not None:
+        return
+    gres_conf = path.parent / "gres.conf"
+    node = request.options.node_name or host_name()
+    if newer_than_slurmd(gres_conf, slurmd_start(request.root, read_conf(path), node)):
+        raise SlurmError(
+            f"{gres_conf} was changed after slurmd started: restart slurmd, then the map is made"
+            " (until then nothing was changed)"
+        )
+
+
 def _discover(request: Request) -> Node:
     with session() as nvml:
-        return discover(nvml, request.root, request.node_name)
+        return discover(nvml, request.root, request.options.node_name)
 
 
 def _constrained(slurm_conf: Path | None) -> bool | None:

@@ -56,10 +56,13 @@ class Conf(NamedTuple):
 
     def get(self, key: str) -> str | None:
         """A setting, by its name in any case; the last one said counts, as for Slurm."""
-        found = None
-        for line in self._settings():
-            found = line.get(key.lower()) or found
-        return found
+        found = self.all(key)
+        return found[-1] if found else None
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """Every value of a setting that may be given more than once (Prolog=), in order."""
+        found = (line.get(key.lower()) for line in self._settings())
+        return tuple(value for value in found if value)
 
     def words(self, key: str) -> tuple[str, ...]:
         """A setting that is a list with commas, in lower case; empty without it."""
@@ -103,10 +106,8 @@ class Conf(NamedTuple):
         return (line for line in self.lines if line.record is None)
 
 
-def find_slurm_conf(root: Path, given: Path | None = None) -> Path | None:
-    """The slurm.conf of this machine: the one given, SLURM_CONF's, or the first usual one."""
-    if given is not None:
-        return given
+def find_slurm_conf(root: Path) -> Path | None:
+    """The slurm.conf of this machine: SLURM_CONF's, or the first usual one that is there."""
     places = filter(None, (os.environ.get("SLURM_CONF"), *USUAL_PLACES))
     return next((path for place in places if (path := under(root, place)).is_file()), None)
 

@@ -24,12 +24,11 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None
     return _run(arguments, timeout_s, path, {}).stdout
 
 
-def slurmd_list(node: str | None, conf: Path | None, path: str | None = None) -> str:
+def slurmd_list(options: Sequence[str], path: str | None = None) -> str:
     """What `slurmd -G` prints, for slurm_mig.slurm.slurmd_list. Raises SlurmError as run().
 
-    `node` and `conf` are what slurmd itself was started with, where that is not the default.
+    `options` are those of the running slurmd that name its node and its files.
     """
-    options = [*(["-N", node] if node else []), *(["-f", str(conf)] if conf else [])]
     # It loads the libraries that the running slurmd loads only in the same environment.
     done = _run(["slurmd", "-G", *options], SLURMD_TIMEOUT_S, path, os.environ)
     return done.stdout + done.stderr
