@@ -13,8 +13,9 @@ FLOORS = (
     {"errors"},
     {"model", "files", "settings"},
     {"gpu", "slurm"},
-    {"generate", "gresmap", "usage", "reconfigure", "doctor"},
-    {"cli", "hooks"},
+    {"generate", "gresmap", "usage", "reconfigure"},
+    {"hooks", "doctor"},
+    {"cli"},
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 

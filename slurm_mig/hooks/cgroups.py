@@ -1,46 +1,45 @@
-"""Where Slurm keeps a job's processes: the names in /proc/PID/cgroup, and the folders."""
+"""Where Slurm keeps a job's processes, by its cgroups' names. Slow paths only, but `inside`.
+
+v1: <controller>/slurm[_NODE]/uid_U/job_J/step_S/task_T
+v2: system.slice/[NODE_]slurmstepd.scope/job_J/step_S/user/task_T; from Slurm 26.05 a SLUID
+    (s5K1KKYAYG5D00) stands in the place of job_J, unless CgroupJobIdPaths=yes
+"""
 
 import os
 
-from slurm_mig.hooks.environment import Job
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOUNT = "/sys/fs/cgroup"
+_SCOPE = "slurmstepd.scope"
 
 
 def job_of(cgroup: str) -> str | None:
-    """The job that a /proc/PID/cgroup names: its number, or from Slurm 26.05 its SLUID.
+    """The job that the text of a /proc/PID/cgroup names: its number, or its SLUID.
 
-    None when the process belongs to no job.
+    None when the process belongs to no job of Slurm's.
     """
     for line in cgroup.splitlines():
         parts = line.split("/")
-        for above, name, below in zip(parts, parts[1:], parts[2:], strict=False):
-            if not below.startswith("step_") and not name.startswith("job_"):
-                continue
+        for place, name in enumerate(parts):
             if name.startswith("job_") and name[4:].isdigit():
                 return name[4:]
-            if above.endswith("slurmstepd.scope"):
+            if place and parts[place - 1].endswith(_SCOPE) and name not in ("", "system"):
                 return name
-        if parts[-1].startswith("job_") and parts[-1][4:].isdigit():
-            return parts[-1][4:]
     return None
 
 
-def is_of(named: str | None, job: Job) -> bool:
-    """Whether `job_of` named this job."""
-    return named is not None and named in (str(job.job_id), job.sluid)
-
-
-def inside(root: str, job: Job) -> bool:
+def inside(root: str, job_id: int, sluid: str | None) -> bool:
     """Whether this process itself runs in the job's cgroup (PrologFlags=RunInJob)."""
-    return is_of(job_of(_cgroup(root, "self")), job)
+    named = job_of(text(root, "self") or text("/", "self"))
+    return named is not None and named in (str(job_id), sluid)
 
 
-def _cgroup(root: str, pid: str) -> str:
+def text(root: str, pid: str) -> str:
+    """/proc/PID/cgroup; empty when there is no such process."""
     try:
         handle = os.open(f"{root}/proc/{pid}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        if root != "/" and pid == "self":
-            return _cgroup("/", pid)
-        return ""
     except OSError:
         return ""
     try:
@@ -49,3 +48,59 @@ def _cgroup(root: str, pid: str) -> str:
         return ""
     finally:
         os.close(handle)
+
+
+def is_tracking(root: str) -> bool:
+    """Whether Slurm keeps jobs in cgroups on this machine, as far as its folders tell."""
+    return any(True for _ in _slurm_folders(root))
+
+
+def job_folders(root: str, job_id: int, uid: int | None, sluid: str | None) -> list[str]:
+    """The job's cgroup folders that are there now, one for each hierarchy."""
+    found = []
+    for folder in _slurm_folders(root):
+        if folder.endswith(_SCOPE):
+            names = [f"job_{job_id}", *([sluid] if sluid else [])]
+        else:
+            names = [f"uid_{uid}/job_{job_id}"]
+        found += [path for name in names if os.path.isdir(path := f"{folder}/{name}")]
+    return found
+
+
+def processes(folders: list[str]) -> set[int]:
+    """Every process below these folders."""
+    pids: set[int] = set()
+    for folder in folders:
+        for path, _, files in os.walk(folder):
+            if "cgroup.procs" in files:
+                pids.update(_listed(f"{path}/cgroup.procs"))
+    return pids
+
+
+def _listed(path: str) -> list[int]:
+    try:
+        with open(path) as procs:
+            return [int(line) for line in procs]
+    except (OSError, ValueError):  # the folder went away
+        return []
+
+
+def _slurm_folders(root: str) -> "Iterator[str]":
+    """.../slurm[_NODE] of each v1 controller, .../[NODE_]slurmstepd.scope of v2."""
+    top = f"{root}{_MOUNT}"
+    places = [f"{top}/{name}" for name in _names(top)]
+    for place in places:
+        yield from (f"{place}/{name}" for name in _names(place) if _is_slurm(name))
+    for slice_ in (f"{top}/system.slice", f"{top}/unified/system.slice"):
+        yield from (f"{slice_}/{name}" for name in _names(slice_) if name.endswith(_SCOPE))
+
+
+def _is_slurm(name: str) -> bool:
+    return name == "slurm" or name.startswith("slurm_")
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -1,7 +1,7 @@
 """Closing a record exactly once, whenever the hook is killed.
 
-jobs/JOBID.json  ->  jobs/JOBID.closing, whole and final  ->  a line in the month's file  ->
-nothing. A `.closing` that is left behind is finished by whichever hook comes next: its first
+jobs/JOBID.json -> jobs/JOBID.RECORDID.closing, whole and final -> a line in the month's file.
+A `.closing` that is left behind is finished by whichever hook comes next: its first
 line says which file it goes to and how long that file was, so only what was added since needs
 to be searched for it.
 """
@@ -15,23 +15,52 @@ from slurm_mig.hooks.registry import Content, Registry, wait_lock
 
 USAGE = "/var/lib/slurm-mig/usage"
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LIMIT = 1 << 20
+_TAIL = 16 << 20  # some ten thousand records
 _MOST = 64  # of one run: the rest is the next hook's
 _SUFFIX = ".closing"
 
 
 def begin(root: str, registry: Registry, job_id: int, record: Content, end: float) -> None:
-    """Make the record final, and no job's any more. Raises OSError or HookError."""
+    """Make the record final, and no job's any more. Raises OSError or HookError. Hold the lock.
+
+    The name has the record's id in it: the same job may come again before this is appended.
+    """
     month = time.strftime("%Y-%m.jsonl", time.gmtime(end))
     head = jsonlight.dumps({"file": month, "offset": _length(root, month)})
     data = f"{head}\n{jsonlight.dumps(record)}\n".encode()
-    rootfiles.replace_file(registry.jobs, f"{job_id}{_SUFFIX}", data, 0o600)
-    rootfiles.remove(registry.jobs, f"{job_id}.json")
+    name = f"{job_id}.{record['record_id']}{_SUFFIX}"
+    rootfiles.replace_file(registry.jobs, name, data, 0o600)
+    registry.drop_record(job_id)
 
 
-def is_closing(registry: Registry, job_id: int) -> bool:
-    """Whether a job's record is final already."""
-    return f"{job_id}{_SUFFIX}" in os.listdir(registry.jobs)
+def is_known(root: str, registry: Registry, job_id: int, restarts: int, boot_id: str) -> bool:
+    """Whether this run of the job has a record that is closed, or about to be. Slow.
+
+    Raises OSError or HookError.
+    """
+    if any(name.startswith(f"{job_id}.") for name in _waiting(registry)):
+        return True
+    mark = f'"job_id":{job_id},"restarts":{restarts},'.encode()
+    try:
+        folder = rootfiles.open_folder(root, USAGE)
+    except FileNotFoundError:
+        return False
+    try:
+        months = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))[-2:]
+        lines = (line for name in months for line in _tail(folder, name).splitlines())
+        return any(mark in line and boot_id.encode() in line for line in lines)
+    finally:
+        os.close(folder)
+
+
+def _tail(folder: int, name: str) -> bytes:
+    handle = os.open(name, _READ, dir_fd=folder)
+    try:
+        return os.pread(handle, _TAIL, max(0, os.fstat(handle).st_size - _TAIL))
+    finally:
+        os.close(handle)
 
 
 def finish(root: str, registry: Registry) -> int:
@@ -62,13 +91,19 @@ def _finish_all(folder: int, registry: Registry) -> int:
     """Those that wait, now that nobody else appends."""
     files: dict[str, list[tuple[str, int, bytes]]] = {}
     for name in _waiting(registry):
-        month, offset, line = _final(registry, name)
+        try:
+            month, offset, line = _final(registry, name)
+        except HookError:  # not of our making: out of the way, for a person to look at
+            os.rename(name, f"{name}.damaged", src_dir_fd=registry.jobs, dst_dir_fd=registry.jobs)
+            continue
+        except FileNotFoundError:  # the hook before us did it
+            continue
         files.setdefault(month, []).append((name, offset, line))
     for month, finals in files.items():
         _append(folder, month, [(offset, line) for _, offset, line in finals])
         for name, _, line in finals:
+            _drop_open(registry, name, line)  # first: without .closing it would be closed again
             rootfiles.remove(registry.jobs, name)
-            _drop_open(registry, name, line)
     return sum(map(len, files.values()))
 
 
@@ -85,10 +120,10 @@ def _final(registry: Registry, name: str) -> tuple[str, int, bytes]:
 
 def _drop_open(registry: Registry, name: str, line: bytes) -> None:
     """Remove the open record that became this final one, if a killed hook left both."""
-    job_id = int(name.removesuffix(_SUFFIX))
+    job_id = int(name.partition(".")[0])
     still = registry.record(job_id)
     if still and _id_of(line) == _id_of(jsonlight.dumps(still.get("record")).encode()):
-        rootfiles.remove(registry.jobs, f"{job_id}.json")
+        registry.drop_record(job_id)
 
 
 def _append(folder: int, month: str, finals: list[tuple[int, bytes]]) -> None:

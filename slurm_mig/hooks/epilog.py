@@ -1,15 +1,16 @@
-"""After a job: end what it left on its slices, close its record, give the slices back."""
+"""After a job: end what it left on its slices, close its record, give the slices back.
 
-import time
+Whatever one part cannot do, the next is done all the same.
+"""
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import binding, cgroups, closing, gres_map, jobmaps, machine
+from slurm_mig.hooks import binding, finale, gres_map, leftovers, machine
 from slurm_mig.hooks.environment import Job
+from slurm_mig.hooks.leftovers import Ended
 from slurm_mig.hooks.log import ERROR, Line
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import Slice, dict_of, list_of
-from slurm_mig.usage import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,56 +18,59 @@ if TYPE_CHECKING:
 
 
 def epilog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings, line: Line) -> int:
-    """0, or 1 when a process of the job stays on its slices: then this node takes no job."""
+    """0, or 1 when a process of the job stays on its slices: then the node takes no job."""
     job = Job(environ)
     line.put(job=job.job_id, uid=job.uid, gres=job.gpus)
-    registry = Registry(root)
+    registry = _registry(root, line)
     try:
-        found = registry.record(job.job_id)
+        found = registry.record(job.job_id) if registry else None
         slices = _slices(root, job, found, line)
         line.put(slices=",".join(one.name for one in slices))
-        if found and isinstance(found.get("record"), dict):
-            _close(root, registry, job, found, slices)
-        registry.lock()
-        for one in slices:
-            registry.release(one.name, job.job_id)
-        jobmaps.remove(root, settings, slices, job.job_id)
-        registry.unlock()
-        closing.finish(root, registry)
+        ended = _end_leftovers(root, job, slices, settings, line)
+        if registry:
+            finale.settle(root, registry, job, slices, ended, settings, line)
     finally:
-        registry.close()
-    line.put(decision="ok")
+        if registry:
+            registry.close()
+    if ended and ended.staying:
+        line.warn(f"stayed: {', '.join(map(str, ended.staying))}", ERROR)
+        return 1
     return 0
+
+
+def _registry(root: str, line: Line) -> Registry | None:
+    try:
+        return Registry(root)
+    except (OSError, HookError) as error:
+        line.warn(f"nothing is recorded: {error}", ERROR)
+        return None
 
 
 def _slices(root: str, job: Job, found: Content | None, line: Line) -> tuple[Slice, ...]:
     """Those that the prolog saw; without a prolog, those that the environment names now."""
-    if found:
-        try:
+    try:
+        if found:
             return tuple(Slice(dict_of(entry, "gres")) for entry in list_of(found, "gres"))
-        except HookError as error:
-            line.warn(f"the open record is damaged: {error}", ERROR)
-    return binding.resolve(job.gpus, gres_map.load(root))
+        the_map = gres_map.load(root)
+        if stale := machine.why_stale(root, the_map):
+            raise HookError(stale)
+        return binding.resolve(job.gpus, the_map)
+    except (OSError, HookError) as error:
+        line.warn(f"the job's slices are not known: {error}", ERROR)
+        return ()
 
 
-def _close(
-    root: str, registry: Registry, job: Job, found: Content, slices: tuple[Slice, ...]
-) -> None:
-    begun = found["record"]
-    assert isinstance(begun, dict)  # noqa: S101 (the caller looked)
-    end = time.time()
-    since = found.get("started_boottime_s")
-    in_job = cgroups.inside(root, job)
-    final = record.closed(
-        begun,
-        end=end,
-        duration_s=(
-            time.clock_gettime(time.CLOCK_BOOTTIME) - since if isinstance(since, float) else None
-        ),
-        exit_code=None if in_job else job.exit_code,
-        signal=None if in_job else job.signal,
-        exit_unknown_why="Slurm tells no exit code under PrologFlags=RunInJob" if in_job else None,
-        repartitioned=[machine.is_gone(root, one) for one in slices],
-        leftovers=None,
-    )
-    closing.begin(root, registry, job.job_id, final, end)
+def _end_leftovers(
+    root: str, job: Job, slices: tuple[Slice, ...], settings: Settings, line: Line
+) -> Ended | None:
+    """None: nobody looked."""
+    if settings.leftovers == "off" or not slices:
+        return None
+    try:
+        ended = leftovers.after_job(root, job, slices, settings, line)
+    except OSError as error:
+        line.warn(f"nobody could look for what the job left behind: {error}", ERROR)
+        return None
+    if ended.count:
+        line.put(ended=ended.count)
+    return ended if ended.looked or ended.staying else None

@@ -14,6 +14,8 @@ from slurm_mig.hooks.gres_map import FOLDER
 
 LOCK_WAIT_S = 5.0
 _LIMIT = 1 << 20
+_INCOMPLETE = ".incomplete"
+_REFUSED = ".refused"
 Content = dict[str, object]
 
 
@@ -43,9 +45,9 @@ class Registry:
 
     def lock(self) -> None:
         """Have the registry to oneself, until `unlock`. HookError when that takes too long."""
-        handle = os.open(
-            "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.folder
-        )
+        # To read: on a read-only /run a lock that is there can still be had.
+        flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open("lock", flags, 0o600, dir_fd=self.folder)
         self._handles.append(handle)
         wait_lock(handle, f"{FOLDER}/lock")
 
@@ -71,6 +73,11 @@ class Registry:
             return False
         return rootfiles.remove(self.bindings, name)
 
+    def bound_to(self, job_id: int) -> list[str]:
+        """The names of all slices that a job has: looks at every binding."""
+        names = sorted(os.listdir(self.bindings))
+        return [name for name in names if (self.holder(name) or {}).get("job_id") == job_id]
+
     def record(self, job_id: int) -> Content | None:
         """A job's open record; as `holder`."""
         return read(self.jobs, f"{job_id}.json")
@@ -79,6 +86,44 @@ class Registry:
         """Raises OSError."""
         data = jsonlight.dumps(content).encode()
         rootfiles.replace_file(self.jobs, f"{job_id}.json", data, 0o600)
+
+    def drop_record(self, job_id: int) -> None:
+        """Forget a job's open record. Raises OSError."""
+        rootfiles.remove(self.jobs, f"{job_id}.json")
+        rootfiles.remove(self.jobs, f"{job_id}{_INCOMPLETE}")
+
+    def mark_incomplete(self, job_id: int, *, incomplete: bool) -> None:
+        """Have later hooks see, or not see, that this record may lack slices. Raises OSError."""
+        if incomplete:
+            rootfiles.replace_file(self.jobs, f"{job_id}{_INCOMPLETE}", b"", 0o600)
+        else:
+            rootfiles.remove(self.jobs, f"{job_id}{_INCOMPLETE}")
+
+    def incomplete(self) -> list[int]:
+        """The jobs that are so marked, first the newest."""
+        return self._jobs_with(_INCOMPLETE)
+
+    def mark_refused(self, job_id: int) -> None:
+        """Have the epilog know that this job did not start here. Raises OSError."""
+        rootfiles.replace_file(self.jobs, f"{job_id}{_REFUSED}", b"", 0o600)
+
+    def was_refused(self, job_id: int) -> bool:
+        """Whether the job's last prolog here refused it."""
+        return f"{job_id}{_REFUSED}" in os.listdir(self.jobs)
+
+    def forget_refusals(self, job_id: int | None = None) -> None:
+        """Of one job, or of all. Raises OSError."""
+        for other in [job_id] if job_id else self._jobs_with(_REFUSED):
+            rootfiles.remove(self.jobs, f"{other}{_REFUSED}")
+
+    def open_jobs(self) -> list[int]:
+        """The jobs that have an open record, first the newest."""
+        return self._jobs_with(".json")
+
+    def _jobs_with(self, suffix: str) -> list[int]:
+        names = [name for name in os.listdir(self.jobs) if name.endswith(suffix)]
+        ids = [name.removesuffix(suffix) for name in names]
+        return sorted((int(job_id) for job_id in ids if job_id.isdigit()), reverse=True)
 
 
 def read(folder: int, name: str) -> Content | None:

@@ -8,7 +8,11 @@ from slurm_mig.hooks.log import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from slurm_mig.hooks.settings import Settings
+
+_DECISIONS = ("noted", "refused")
 
 
 def run(hook: str, environ: "Mapping[bytes, bytes]", root: str | None = None) -> int:
@@ -29,14 +33,14 @@ def run(hook: str, environ: "Mapping[bytes, bytes]", root: str | None = None) ->
         line.warn(str(error), log.ERROR)
     except Exception as error:  # the one catcher: a bug of ours must not drain by an epilog
         line.warn(f"a bug in slurm-mig: {error!r} at {_where(error)}", log.ERROR)
-    line.put(exit=code)
+    line.put(decision="ok" if not line.notes else _DECISIONS[code], exit=code)
     log.write(root, line, chosen.log_file if hook != "task-prolog" else "")
     if code:
         print(f"slurm-mig {hook}: {'; '.join(line.notes)}", file=sys.stderr)  # noqa: T201
     return code
 
 
-def _hook(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _hook(name: str) -> "Callable[[str, Mapping[bytes, bytes], Settings, Line], int]":
     if name == "prolog":
         from slurm_mig.hooks.prolog import prolog
 

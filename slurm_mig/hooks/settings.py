@@ -8,7 +8,10 @@ from slurm_mig.hooks import rootfiles
 FOLDER = "/etc/slurm-mig"
 NAME = "config.toml"
 _LIMIT = 1 << 20
-_POLICIES = ("drain", "log", "kill", "off")
+_WORDS = {
+    "foreign_process": ("drain", "log", "kill", "off"),
+    "leftovers": ("kill", "log", "off"),
+}
 
 
 class Settings:
@@ -16,8 +19,8 @@ class Settings:
 
     def __init__(self) -> None:
         self.foreign_process = "log"
+        self.leftovers = "kill"
         self.leftover_wait_s = 5.0
-        self.nvml_timeout_s = 3.0
         self.log_file = "/var/log/slurm-mig/hooks.log"
         self.export: list[str] = []
         self.gpustat_dir = ""
@@ -63,8 +66,10 @@ def parse(text: str) -> Settings:
 
 
 def _checked(name: str, value: object, default: object) -> object:
-    if name == "foreign_process" and value not in _POLICIES:
-        raise HookError(f"foreign_process is one of {', '.join(_POLICIES)}")
+    if name in _WORDS:
+        if value not in _WORDS[name]:
+            raise HookError(f"{name} is one of {', '.join(_WORDS[name])}")
+        return value
     if isinstance(default, float):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 60:
             raise HookError(f"{name} is a number of seconds, at most 60")
@@ -73,7 +78,7 @@ def _checked(name: str, value: object, default: object) -> object:
         if not isinstance(value, list) or not all(_is_name(item) for item in value):
             raise HookError(f"{name} is a list of names of variables")
         return value
-    if not isinstance(value, str) or (value and name != "foreign_process" and value[0] != "/"):
+    if not isinstance(value, str) or (value and value[0] != "/"):
         raise HookError(f"{name} is a path from /, or empty")
     return value
 

@@ -150,7 +150,7 @@ class FakeNode:
 
     def open_records(self) -> list[str]:
         """The names of the files of jobs that are not closed."""
-        return sorted(path.name for path in (self.run / "jobs").iterdir())
+        return sorted(path.name for path in (self.run / "jobs").glob("*.json"))
 
     def bindings(self) -> list[str]:
         """The names of the slices that are bound."""

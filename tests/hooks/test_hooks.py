@@ -24,7 +24,9 @@ def test_a_slice_of_a_missing_instance_is_refused(node: FakeNode) -> None:
     (node.root / "proc/driver/nvidia/capabilities/gpu0/mig/gi9/ci0/access").unlink()
     assert node.prolog() == 1
     assert "the slice is gone" in node.logged()[-1]
-    assert not (node.run / "bindings").exists()
+    assert node.open_records() == node.bindings() == []
+    assert node.epilog() == 0
+    assert node.records() == []  # it never ran here
 
 
 def test_a_task_gets_the_uuids(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,139 @@
+"""Records that may lack slices, completed from what the job can open, while it runs.
+
+A plain Prolog runs before the job has a cgroup and its Epilog after, so the hooks of later
+jobs look on their way: a child process steps into the job's cgroup and tries to open each
+slice. What nobody could look at stays marked `complete: false`.
+"""
+
+import os
+import select
+
+from slurm_mig.errors import HookError
+from slurm_mig.hooks import cgroups, gres_map, machine, probe
+from slurm_mig.hooks.binding import from_opening
+from slurm_mig.hooks.log import Line
+from slurm_mig.hooks.opening import identities
+from slurm_mig.hooks.registry import Content, Registry
+from slurm_mig.hooks.slices import GresMap
+
+_MOST = 4  # of one run: it is another job that waits for us
+_LOOK_S = 1.0
+# All that the job has; a step may have less.
+_STEPS = ("step_extern", "step_batch")
+
+
+def others(root: str, registry: Registry, own_job_id: int, line: Line) -> None:
+    """Complete a few records of other jobs. Raises OSError or HookError."""
+    waiting = [job_id for job_id in registry.incomplete() if job_id != own_job_id][:_MOST]
+    if not waiting:
+        return
+    the_map = gres_map.load(root)
+    if machine.why_stale(root, the_map) or not the_map.constrained:
+        return
+    for job_id in waiting:
+        found = registry.record(job_id)
+        opened = _look(root, job_id, found, the_map) if found else None
+        if found and opened is not None:
+            _complete(registry, job_id, found, opened, the_map, line)
+
+
+def _look(root: str, job_id: int, found: Content, the_map: GresMap) -> frozenset[int] | None:
+    """What the job can open; None when it has no cgroup that could be asked."""
+    about = found.get("record")
+    uid = about.get("uid") if isinstance(about, dict) else None
+    sluid = found.get("sluid")
+    folders = cgroups.job_folders(
+        root,
+        job_id,
+        uid if isinstance(uid, int) else None,
+        sluid if isinstance(sluid, str) else None,
+    )
+    for folder in folders:
+        leaf = _leaf(folder)
+        opened = from_inside(root, leaf, the_map) if leaf else None
+        if opened is not None:
+            return opened
+    return None
+
+
+def _leaf(folder: str) -> str | None:
+    """A cgroup below a job's in which a process may be, and which has the job's devices.
+
+    The v1 hierarchy `devices`, or v2, where only the last folders may have processes.
+    """
+    if "/slurm" in folder and "slurmstepd.scope" not in folder and "/devices/" not in folder:
+        return None
+    for step in _STEPS:
+        for inner in (f"{step}/user/task_special", f"{step}/user/task_0", step):
+            if os.path.exists(f"{folder}/{inner}/cgroup.procs"):
+                return f"{folder}/{inner}"
+    return None
+
+
+def from_inside(root: str, cgroup: str, the_map: GresMap) -> frozenset[int] | None:
+    """What a process in that cgroup can open; None when it could not be asked in time."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _tell(root, cgroup, the_map, writer)
+    os.close(writer)
+    try:
+        ready, _, _ = select.select([reader], [], [], _LOOK_S)
+        told = os.read(reader, 1 << 16) if ready else b""
+    finally:
+        os.close(reader)
+    if not told:
+        os.kill(pid, 9)  # our own child, not yet waited for: the number is still its own
+    os.waitpid(pid, 0)
+    return frozenset(map(int, told.split()[1:])) if told.startswith(b"opened") else None
+
+
+def _tell(root: str, cgroup: str, the_map: GresMap, writer: int) -> None:
+    """The child: step into the cgroup, try, tell, and be gone. Never returns."""
+    try:
+        with open(f"{cgroup}/cgroup.procs", "w") as procs:
+            procs.write(str(os.getpid()))
+        opened = probe.opened(root, the_map)
+        os.write(writer, b"opened " + " ".join(map(str, sorted(opened))).encode())
+    finally:
+        os._exit(0)
+
+
+def _complete(
+    registry: Registry,
+    job_id: int,
+    found: Content,
+    opened: frozenset[int],
+    the_map: GresMap,
+    line: Line,
+) -> None:
+    """Write the record with all its slices, and bind those that it lacked."""
+    entries = found.get("gres")
+    known = ",".join(str(one["gres_index"]) for one in entries) if isinstance(entries, list) else ""
+    registry.lock()
+    try:
+        still = registry.record(job_id)
+        if still != found:
+            return
+        bound = from_opening(known, the_map, opened)
+        for one in bound.slices:
+            held = registry.holder(one.name)
+            if held is None:
+                first = registry.holder(str(bound.slices[0].name)) or {}
+                registry.bind(one.name, {**first, "job_id": job_id, "boot_id": the_map.boot_id})
+        record = {**dict_of(found), "slices": identities(the_map, bound.slices), "complete": True}
+        entries = [one.entry for one in bound.slices]
+        registry.write_record(job_id, {**found, "record": record, "gres": entries})
+        registry.mark_incomplete(job_id, incomplete=False)
+        line.put(completed=job_id)
+    except HookError as error:
+        line.warn(f"job {job_id}: {error}")
+    finally:
+        registry.unlock()
+
+
+def dict_of(found: Content) -> Content:
+    """The record inside an open record."""
+    record = found["record"]
+    assert isinstance(record, dict)  # noqa: S101 (the caller looked)
+    return record
