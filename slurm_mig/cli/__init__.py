@@ -19,6 +19,7 @@ COMMANDS = {
     "prolog": ("prolog", "Check and note a job's slices before it starts."),
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),
+    "doctor": ("doctor", "Say what is wrong or risky on this node, and what mends it."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 

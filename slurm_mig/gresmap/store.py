@@ -53,6 +53,20 @@ def write(root: Path, made: dict[str, Any]) -> bool:
     return True
 
 
+def read(root: Path) -> dict[str, Any]:
+    """The map as it lies there; {} where there is none. Raises SlurmMigError."""
+    path = under(root, MAP)
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as why:
+        raise SlurmMigError(f"{path}: {why.strerror}") from why
+    except ValueError as why:
+        raise SlurmMigError(f"{path}: damaged: make it anew with `slurm-mig gres-map`") from why
+    return found if isinstance(found, dict) else {}
+
+
 def remove(root: Path) -> bool:
     """Take the map away, so that no hook trusts it; whether there was one. Raises SlurmMigError."""
     path = under(root, MAP)

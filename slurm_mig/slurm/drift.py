@@ -39,6 +39,11 @@ def named_nodes(text: str) -> list[str]:
     return _PerNode(text).named()
 
 
+def autodetect_of(text: str, node: str) -> str:
+    """What a gres.conf says of AutoDetect= to a node: "off", "nvml" and so on. Raises ConfError."""
+    return _PerNode(text).autodetect(node)
+
+
 class _PerNode:
     """What a gres.conf says to each node."""
 
@@ -61,6 +66,10 @@ class _PerNode:
     def view(self, places: Iterable[int]) -> tuple[str, ...]:
         """What a node that reads these lines is told, in one way of writing."""
         return tuple(_view([self._lines[at] for at in places]))
+
+    def autodetect(self, node: str) -> str:
+        """The node's AutoDetect=, in lower case."""
+        return _autodetect([self._lines[at] for at in self.places(node)])
 
     def named(self) -> list[str]:
         """Every node that is named."""
