@@ -10,7 +10,11 @@ from typing import Any
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import ClusterError
+from tests.cluster.simulated import simulate
 from tests.cluster.slurmconf import CONTROLLER
+from tests.cluster.slurmds import Machine
+from tests.sim import tree
+from tests.sim.api import Sim
 
 HOOKS = "/run/checkout/hooks"
 SETTINGS = {
@@ -35,12 +39,31 @@ def up(
     config: str = "",
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
-    with Cluster.up(folder, nodes, slurm=slurm, settings={**SETTINGS, **(settings or {})}) as made:
+    every = {**SETTINGS, **(settings or {})}
+    with Cluster.up(folder, nodes, slurm=slurm, settings=every, make_machine=_machine) as made:
         for name in made.names:
             if config:
                 (made.node(name).root / "etc/slurm-mig/config.toml").write_text(config)
             make_map(made, name)
         yield made
+
+
+def _machine(folder: Path, gpus: Sequence[str]) -> Machine:
+    """A simulated machine whose caps have a major of their own among the nodes n1 to n4.
+
+    All nodes of a cluster show the same processes: with one major for all of them a hook would
+    take a process of another node, on the cap of the same number, for one on its own.
+    """
+    sim = simulate(folder, gpus)
+    number = int(folder.name.removeprefix("n"))
+    majors = tree.unused_majors(Path("/proc/devices").read_text(), 5)
+    devices = sim.root / "proc/devices"
+    usual, own = (f"\n{major} nvidia-caps\n" for major in (majors[0], majors[number]))
+    devices.chmod(0o644)
+    devices.write_text(devices.read_text().replace(usual, own))
+    devices.chmod(0o444)
+    Sim(folder).make_nodes()
+    return sim
 
 
 def make_map(cluster: Cluster, name: str) -> None:
