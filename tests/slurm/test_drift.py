@@ -1,6 +1,6 @@
 import pytest
 
-from slurm_mig.slurm.drift import drift, named_nodes
+from slurm_mig.slurm.drift import autodetect_of, drift, named_nodes
 from slurm_mig.slurm.parse import ConfError
 
 WANTED = """\
@@ -91,3 +91,16 @@ def test_nodes_that_a_text_names() -> None:
 def test_what_cannot_be_read_is_neither_same_nor_different(line: str) -> None:
     with pytest.raises(ConfError, match="line 1: "):
         differs(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("", "off"),
+        ("AutoDetect=NVML\n", "nvml"),
+        ("AutoDetect=nvml\nNodeName=n[1-2] AutoDetect=off\n", "off"),
+        ("AutoDetect=nvml\nNodeName=n2 AutoDetect=off\n", "nvml"),
+    ],
+)
+def test_what_autodetect_is_said_to_a_node(text: str, mode: str) -> None:
+    assert autodetect_of(text, "n1") == mode

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import SlurmError
-from slurm_mig.slurm.scontrol import installed_version, run
+from slurm_mig.slurm.scontrol import installed_version, run, slurmd_list
 from slurm_mig.slurm.version import SlurmVersion
 
 
@@ -57,3 +57,18 @@ def test_commands_get_no_environment_but_a_path(
     path = program(tmp_path, "env")
     names = {line.partition("=")[0] for line in run(["slurmd"], path=path).splitlines()}
     assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LC_ALL"}
+
+
+def test_slurmd_s_list_is_what_it_says_on_both_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it prints differs by release; it sees what the running slurmd sees."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/nvidia")
+    path = program(tmp_path, 'echo "$@"; echo "$LD_LIBRARY_PATH $LC_ALL" >&2')
+    assert slurmd_list(["-N", "n1"], path) == "-G -N n1\n/opt/nvidia C\n"
+
+
+def test_slurmd_s_list_can_fail(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo 'fatal: no such file' >&2; exit 1")
+    with pytest.raises(SlurmError, match=r"`slurmd -G` failed with 1: fatal: no such file"):
+        slurmd_list([], path)

@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurm_mig.errors import SlurmMigError
+from slurm_mig.gresmap import store
+
+MADE: dict[str, Any] = {"version": 1, "made_at": 100, "gres": [{"gres_index": 0}, {"a": 'b"'}]}
+
+
+def path(root: Path) -> Path:
+    return root / "run/slurm-mig/gres-map.json"
+
+
+def test_the_map_is_for_all_to_read_and_one_line_a_gres(tmp_path: Path) -> None:
+    assert store.write(tmp_path, MADE)
+    assert path(tmp_path).stat().st_mode & 0o7777 == 0o644
+    text = path(tmp_path).read_text()
+    assert json.loads(text) == MADE == store.read(tmp_path)
+    assert len(text.splitlines()) == 4
+
+
+def test_an_empty_map(tmp_path: Path) -> None:
+    store.write(tmp_path, {**MADE, "gres": []})
+    assert store.read(tmp_path) == {**MADE, "gres": []}
+
+
+def test_a_map_that_says_the_same_is_kept_as_it_is(tmp_path: Path) -> None:
+    store.write(tmp_path, MADE)
+    before = path(tmp_path).stat()
+    assert not store.write(tmp_path, {**MADE, "made_at": 200})
+    assert path(tmp_path).stat().st_ino == before.st_ino
+    assert store.write(tmp_path, {**MADE, "made_at": 200, "version": 2})
+    assert store.read(tmp_path)["made_at"] == 200
+
+
+@pytest.mark.parametrize("old", ["", "{", "[]", "null", "\udcff"])
+def test_a_damaged_map_is_replaced(tmp_path: Path, old: str) -> None:
+    path(tmp_path).parent.mkdir(parents=True)
+    path(tmp_path).write_bytes(old.encode(errors="surrogateescape"))
+    assert store.write(tmp_path, MADE)
+    assert store.read(tmp_path) == MADE
+
+
+def test_a_map_that_not_all_can_read_is_made_readable(tmp_path: Path) -> None:
+    store.write(tmp_path, MADE)
+    path(tmp_path).chmod(0o600)
+    assert store.write(tmp_path, MADE)
+    assert path(tmp_path).stat().st_mode & 0o7777 == 0o644
+
+
+def test_a_link_in_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text(store.text_of(MADE))
+    path(tmp_path).parent.mkdir(parents=True)
+    path(tmp_path).symlink_to(target)
+    assert store.write(tmp_path, {**MADE, "made_at": 300})
+    assert not path(tmp_path).is_symlink()
+    assert json.loads(target.read_text()) == MADE
+
+
+def test_removing(tmp_path: Path) -> None:
+    assert not store.remove(tmp_path)
+    store.write(tmp_path, MADE)
+    assert store.remove(tmp_path)
+    assert store.read(tmp_path) == {}
+
+
+def test_what_cannot_be_written_or_removed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(SlurmMigError, match=r"gres-map\.json: "):
+        store.write(tmp_path, MADE)
+    path(other := tmp_path / "other").mkdir(parents=True)
+    with pytest.raises(SlurmMigError, match="hooks would trust it"):
+        store.remove(other)
+
+
+def test_a_damaged_map_cannot_be_read(tmp_path: Path) -> None:
+    path(tmp_path).parent.mkdir(parents=True)
+    path(tmp_path).write_text("{")
+    with pytest.raises(SlurmMigError, match="damaged"):
+        store.read(tmp_path)
+
+
+def test_the_generation(tmp_path: Path) -> None:
+    assert store.generation(tmp_path) == 0
+    path(tmp_path).parent.mkdir(parents=True)
+    (path(tmp_path).parent / "generation").write_text("12\n")
+    assert store.generation(tmp_path) == 12
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "one", "\u0663"])
+def test_a_generation_that_is_no_number(tmp_path: Path, text: str) -> None:
+    path(tmp_path).parent.mkdir(parents=True)
+    (path(tmp_path).parent / "generation").write_text(text)
+    with pytest.raises(SlurmMigError, match="is no number"):
+        store.generation(tmp_path)
+
+
+def test_the_boot_is_that_of_the_machine_below_root_if_it_says(tmp_path: Path) -> None:
+    own = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert store.boot_id(tmp_path) == own
+    moved = tmp_path / "proc/sys/kernel/random"
+    moved.mkdir(parents=True)
+    (moved / "boot_id").write_text("another\n")
+    assert store.boot_id(tmp_path) == "another"
+
+
+def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        store.write(tmp_path, {**MADE, "generation": number})
+    assert list(path(tmp_path).parent.iterdir()) == [path(tmp_path)]

@@ -1,0 +1,67 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from slurm_mig.slurm.conf import Conf, read_conf
+from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def machine(root: Path, pid_file: str = "var/run/slurmd.pid", name: str = "slurmd") -> None:
+    """A machine that booted at 1000 and started process 77 after 50 s."""
+    for folder in ("proc/77", "etc", str(Path(pid_file).parent)):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / pid_file).write_text("77\n")
+    (root / "proc/stat").write_text("cpu 1 2 3\nbtime 1000\n")
+    fields = ["S", *["1"] * 18, str(50 * TICKS), "0"]
+    (root / "proc/77/stat").write_text(f"77 ({name}) {' '.join(fields)}\n")
+
+
+def conf(root: Path, text: str) -> Conf:
+    (root / "etc/slurm.conf").write_text(text)
+    return read_conf(root / "etc/slurm.conf")
+
+
+def test_when_slurmd_started(tmp_path: Path) -> None:
+    machine(tmp_path)
+    assert slurmd_start(tmp_path, None, "n1") == 1050
+    assert slurmd_start(tmp_path, conf(tmp_path, "A=1\n"), "n1") == 1050
+
+
+def test_its_pid_file_is_where_slurm_conf_says(tmp_path: Path) -> None:
+    machine(tmp_path, "run/slurmd.n1.pid")
+    assert slurmd_start(tmp_path, None, "n1") is None
+    named = conf(tmp_path, "SlurmdPidFile=/run/slurmd.%n.pid\n")
+    assert slurmd_start(tmp_path, named, "n1") == 1050
+    assert slurmd_start(tmp_path, named, "n2") is None
+
+
+@pytest.mark.parametrize("name", ["bash", "slurmstepd", "a) slurmd"])
+def test_another_process_with_its_pid_is_not_it(tmp_path: Path, name: str) -> None:
+    machine(tmp_path, name=name)
+    assert slurmd_start(tmp_path, None, "n1") is None
+
+
+def test_a_pid_file_that_is_damaged_or_old(tmp_path: Path) -> None:
+    machine(tmp_path)
+    (tmp_path / "var/run/slurmd.pid").write_text("78\n")
+    assert slurmd_start(tmp_path, None, "n1") is None
+    (tmp_path / "var/run/slurmd.pid").write_text("")
+    assert slurmd_start(tmp_path, None, "n1") is None
+
+
+def test_files_that_were_written_later(tmp_path: Path) -> None:
+    path = tmp_path / "gres.conf"
+    assert not newer_than_slurmd(path, 1000)
+    path.touch()
+    os.utime(path, (1001, 1001))
+    assert not newer_than_slurmd(path, 1000)
+    assert not newer_than_slurmd(path, None)
+    os.utime(path, (1003, 1003))
+    assert newer_than_slurmd(path, 1000)
+
+
+def test_the_name_of_this_host_is_short() -> None:
+    assert "." not in host_name()
