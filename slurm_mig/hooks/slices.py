@@ -15,7 +15,7 @@ class Mig:
     __slots__ = ("ci_id", "ci_minor", "gi_id", "gi_minor", "placement", "profile", "uuid")
 
     def __init__(self, entry: dict[str, object]) -> None:
-        self.uuid = text_of(entry, "uuid")
+        self.uuid = uuid_of(entry, "uuid")
         self.profile = text_of(entry, "profile")
         self.gi_id = number_of(entry, "gi_id")
         self.ci_id = number_of(entry, "ci_id")
@@ -43,7 +43,7 @@ class Slice:
         self.type = text_of(entry, "type", empty=True)
         self.gpu_index = number_of(entry, "gpu_index")
         self.gpu_minor = number_of(entry, "gpu_minor")
-        self.gpu_uuid = text_of(entry, "gpu_uuid")
+        self.gpu_uuid = uuid_of(entry, "gpu_uuid")
         self.gpu_name = text_of(entry, "gpu_name", empty=True)
         mig = entry.get("mig")
         self.mig = None if mig is None else Mig(dict_of(mig, "mig"))
@@ -107,6 +107,15 @@ def text_of(entry: dict[str, object], key: str, *, empty: bool = False) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not (value or empty) or len(value) > 256:
         raise HookError(f"{key} is no text")
+    return value
+
+
+def uuid_of(entry: dict[str, object], key: str) -> str:
+    """A UUID as NVML prints it: it names files, and goes into a task's environment."""
+    value = text_of(entry, key)
+    plain = value.replace("-", "").replace("/", "")  # MIG-GPU-.../gi/ci before driver 470.42.01
+    if not plain.isascii() or not plain.isalnum():
+        raise HookError(f"{key} is no UUID")
     return value
 
 
