@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.node import ClusterError
+from tests.cluster.node import ClusterError, environment
 from tests.cluster.simulated import simulate
 from tests.cluster.slurmconf import CONTROLLER
 from tests.cluster.slurmds import Machine
@@ -37,10 +38,13 @@ def up(
     slurm: str,
     settings: Mapping[str, str] | None = None,
     config: str = "",
+    cpus: int = 16,
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
-    every = {**SETTINGS, **(settings or {})}
-    with Cluster.up(folder, nodes, slurm=slurm, settings=every, make_machine=_machine) as made:
+    every = {key: text for key, text in {**SETTINGS, **(settings or {})}.items() if text}
+    with Cluster.up(
+        folder, nodes, slurm=slurm, settings=every, cpus=cpus, make_machine=_machine
+    ) as made:
         for name in made.names:
             if config:
                 (made.node(name).root / "etc/slurm-mig/config.toml").write_text(config)
@@ -172,3 +176,41 @@ def wait_for(true: Any, what: str, cluster: Cluster, limit_s: float = LIMIT_S) -
 def resume(cluster: Cluster, name: str) -> None:
     """Take a node back into service."""
     cluster.exec(CONTROLLER, ["scontrol", "update", f"nodename={name}", "state=resume"])
+
+
+def logged(cluster: Cluster, name: str, *words: str) -> str:
+    """The line of a node's hooks' log that has all of these words, as soon as it is there."""
+    found: list[str] = []
+
+    def look() -> bool:
+        lines = log(cluster, name).splitlines()
+        found[:] = [line for line in lines if all(word in line for word in words)]
+        return bool(found)
+
+    wait_for(look, f"line with {' '.join(words)} in the log of {name}", cluster)
+    return found[-1]
+
+
+@contextlib.contextmanager
+def holding(cluster: Cluster, name: str, gres_index: int, uid: int) -> Iterator[int]:
+    """A process of `uid` that is no job's and holds a slice of a node; its number."""
+    path = gres_map(cluster, name)[gres_index]["files"][-1]["path"]
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    words = [*become, "/usr/bin/python3", "-I", "-S", "-c", _HOLD, path]
+    command = cluster.command(name, words)
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+# No driver is there to open it with: O_PATH is as much as a simulated node can give.
+_HOLD = """
+import os, sys, time
+os.open(sys.argv[1], os.O_PATH)
+print("held", flush=True)
+time.sleep(3600)
+"""

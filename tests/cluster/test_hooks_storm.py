@@ -20,9 +20,8 @@ Interval = tuple[float, float]
 
 @pytest.mark.parametrize("version", roots.GATING)
 def test_a_storm_leaves_every_record_once_and_no_slice_shared(version: str, tmp_path: Path) -> None:
-    config = '[hooks]\nforeign_process = "kill"\n'
     with hooking.up(
-        tmp_path / "c", driver.NODES, slurm=version, settings=driver.SETTINGS, config=config
+        tmp_path / "c", driver.NODES, slurm=version, settings=driver.SETTINGS
     ) as cluster:
         storm = Storm(cluster)
         storm.prepare()

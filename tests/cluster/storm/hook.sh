@@ -10,6 +10,7 @@ prolog.[14]1) fate=unseen ;;        # nobody sees it: as if the job went on with
 epilog.57) fate=seen ;;
 epilog.[1-4]3) fate=unseen ;;
 esac
+[ -e "$told/calm" ] && fate=lives
 # Once a job: what is requeued must come through.
 [ $fate = lives ] || /bin/mkdir "$told/killed.$kind.$SLURM_JOB_ID" 2>/dev/null || fate=lives
 echo "$SLURM_JOB_ID $SLURMD_NODENAME $kind $fate" >>"$told/runs"

@@ -6,11 +6,10 @@ LC_ALL=C
 told=/run/cluster/storm
 caps=/dev/nvidia-caps/nvidia-cap
 read -r began _ </proc/uptime
-opened=
-for cap in "$caps"*; do
-    # Behind a simulated node is no driver: ENXIO means that the device cgroup lets us.
-    case $({ true <"$cap"; } 2>&1) in *"No such device"*) opened="$opened ${cap#"$caps"}" ;; esac
-done
+said=$told/said.$SLURM_JOB_ID
+for cap in "$caps"*; do true <"$cap"; done 2>"$said"
+# Behind a simulated node is no driver: ENXIO means that the device cgroup lets us.
+opened=$(sed -n "s,.*$caps\([0-9]*\): No such device.*,\1,p" "$said" | tr '\n' ' ')
 
 hold() {
     setsid /usr/bin/python3 -I -S /run/checkout/tests/cluster/storm/hold.py $opened &
@@ -20,7 +19,7 @@ hold() {
 
 [ "$1" = ends ] || hold
 read -r ended _ </proc/uptime
-echo "$SLURM_JOB_ID $SLURMD_NODENAME $began $ended$opened" >>"$told/probes"
+echo "$SLURM_JOB_ID $SLURMD_NODENAME $began $ended $opened" >>"$told/probes"
 if [ "$1" != ends ]; then
     echo "$held" >"$told/new.$SLURM_JOB_ID"
     mv "$told/new.$SLURM_JOB_ID" "$told/$1.$SLURM_JOB_ID"

@@ -1,0 +1,168 @@
+"""The hooks on a node of 56 slices: time of one, of 56 at once, memory, and jobs per second.
+
+`python -m tests.bench.bench_hooks`: medians of RUNS turns each, all in turn, in the same run.
+The aims: prolog and epilog at most 2.5 times a Python that does nothing, a job without GPUs at
+most 1.5 times; jobs per second at least 0.85 of those with /bin/true for hooks.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from tests.cluster import hooking
+from tests.cluster.cluster import Cluster
+from tests.cluster.slurmconf import CONTROLLER
+
+RUNS = 25
+GPUS = ["a100-40gb=7x1g.5gb"] * 8
+SLICES = 56
+JOBS, TURNS = 120, 3
+HOOKS = hooking.HOOKS
+NOTHING = ("/usr/bin/python3", "-I", "-S", "-c", "pass")
+# The same by the usual means: which slice is it, are its files right, who is on it, write it down.
+USUAL = """
+import click, json, os, pynvml as n
+n.nvmlInit()
+found = []
+for i in range(n.nvmlDeviceGetCount()):
+    gpu = n.nvmlDeviceGetHandleByIndex(i)
+    for j in range(n.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+        mig = n.nvmlDeviceGetMigDeviceHandleByIndex(gpu, j)
+        found.append((n.nvmlDeviceGetMinorNumber(gpu), mig, n.nvmlDeviceGetUUID(mig),
+                      n.nvmlDeviceGetGpuInstanceId(mig), n.nvmlDeviceGetComputeInstanceId(mig)))
+minor, mig, uuid, gi, ci = found[int(os.environ["SLURM_JOB_GPUS"])]
+os.stat(f"/dev/nvidia{minor}")
+os.stat(f"/proc/driver/nvidia/capabilities/gpu{minor}/mig/gi{gi}/ci{ci}/access")
+n.nvmlDeviceGetComputeRunningProcesses(mig)
+with open("/run/usual.json", "w") as file:
+    json.dump({"job": os.environ["SLURM_JOB_ID"], "uuid": uuid, "gi": gi, "ci": ci}, file)
+n.nvmlShutdown()
+"""
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "python that does nothing": NOTHING,
+    "prolog": (f"{HOOKS}/prolog",),
+    "epilog": (f"{HOOKS}/epilog",),
+    "prolog, job without GPUs": (f"{HOOKS}/prolog",),
+    "epilog, job without GPUs": (f"{HOOKS}/epilog",),
+    "import pynvml, click": (sys.executable, "-c", USUAL),
+}
+
+
+def start(words: Sequence[str], job: int, gpus: str | None) -> int:
+    """Start a hook as slurmd does, with next to no environment; its process."""
+    env = {"SLURM_JOB_ID": str(job), "SLURM_JOB_UID": str(hooking.USER), "SLURM_JOB_USER": "nobody"}
+    env |= {"SLURMD_NODENAME": "n1", "SLURM_JOB_PARTITION": "main", "SLURM_JOB_EXIT_CODE2": "0:0"}
+    if gpus is not None:
+        env["SLURM_JOB_GPUS"] = gpus
+    if words[0] == sys.executable:
+        env["LD_LIBRARY_PATH"], env["MIGSIM_DIR"] = "/run/cluster/lib", "/run/sim"
+    return os.posix_spawn(words[0], list(words), env)
+
+
+def finish(process: int) -> int:
+    """Wait for it; its peak of memory in KiB."""
+    _, status, used = os.wait4(process, 0)
+    if status != 0:
+        raise RuntimeError(f"a hook failed: {status}")
+    return used.ru_maxrss
+
+
+def inside() -> None:
+    """On the node: print what was measured there, as JSON."""
+    took: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    peaks = dict.fromkeys(COMMANDS, 0)
+    for turn in range(RUNS):
+        for name, words in COMMANDS.items():
+            gpus = None if name.endswith("without GPUs") else str(turn % SLICES)
+            begin = time.perf_counter()
+            peaks[name] = max(peaks[name], finish(start(words, 1000 + turn, gpus)))
+            took[name].append(time.perf_counter() - begin)
+    print(json.dumps({"took": took, "peaks": peaks, "at_once": at_once()}))
+
+
+def at_once() -> float:
+    """Seconds until the last of SLICES epilogs, all started together, has ended."""
+    for job in range(SLICES):
+        finish(start(COMMANDS["prolog"], 2000 + job, str(job)))
+    begin = time.perf_counter()
+    epilogs = [start(COMMANDS["epilog"], 2000 + job, str(job)) for job in range(SLICES)]
+    for process in epilogs:
+        finish(process)
+    return time.perf_counter() - begin
+
+
+def use_hooks(cluster: Cluster, hooks: Mapping[str, str]) -> None:
+    """Let Slurm run these hooks from now on."""
+    conf = cluster.conf / "slurm.conf"
+    lines = [line for line in conf.read_text().splitlines() if line.split("=")[0] not in hooks]
+    conf.write_text("\n".join([*(f"{key}={value}" for key, value in hooks.items()), *lines, ""]))
+    cluster.exec(CONTROLLER, ["scontrol", "reconfigure"])
+    cluster.wait_idle()
+
+
+def jobs_per_second(cluster: Cluster) -> float:
+    """Of JOBS jobs on a slice each, from the first's submission to the last's end."""
+    begin = time.perf_counter()
+    words = [f"--array=1-{JOBS}", "--gres=gpu:1", "--wrap", "true"]
+    hooking.submit(cluster, *words)
+    while cluster.exec(CONTROLLER, ["squeue", "-h"]).stdout:
+        time.sleep(0.1)
+    return JOBS / (time.perf_counter() - begin)
+
+
+def throughput(cluster: Cluster) -> tuple[float, float]:
+    """The median with our hooks, and with /bin/true for each of them, turn by turn."""
+    ours = {key: hooking.SETTINGS[key] for key in ("Prolog", "Epilog")}
+    with_ours, with_true = [], []
+    for _ in range(TURNS):
+        use_hooks(cluster, dict.fromkeys(ours, "/bin/true"))
+        with_true.append(jobs_per_second(cluster))
+        use_hooks(cluster, ours)
+        with_ours.append(jobs_per_second(cluster))
+    return median(with_ours), median(with_true)
+
+
+def main() -> None:
+    """Print the medians and ratios."""
+    if sys.argv[1:] == ["inside"]:
+        inside()
+        return
+    settings = {
+        "SchedulerParameters": "sched_interval=1,batch_sched_delay=0,bf_interval=1",
+        "TaskProlog": "",
+        "SlurmdDebug": "error",
+        "SlurmctldDebug": "error",
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-mig-bench-") as folder,
+        hooking.up(
+            Path(folder, "c"), {"n1": GPUS}, slurm="22.05", settings=settings, cpus=64
+        ) as cluster,
+    ):
+        Path(folder).chmod(0o755)  # the jobs are an ordinary user's
+        words = [sys.executable, "-m", "tests.bench.bench_hooks", "inside"]
+        answer = json.loads(cluster.exec("n1", words, timeout_s=300).stdout)
+        ours, true = throughput(cluster)
+    report(answer["took"], answer["peaks"])
+    print(f"{SLICES} epilogs at once, the slowest: {answer['at_once'] * 1000:7.0f} ms")
+    print(f"jobs per second: {ours:.1f}, {true:.1f} with /bin/true: {ours / true:.2f}")
+
+
+def report(took: Mapping[str, list[float]], peaks: Mapping[str, int]) -> None:
+    """A line a command."""
+    nothing = median(took["python that does nothing"])
+    for name, seconds in took.items():
+        spent = median(seconds)
+        print(
+            f"{name:<26} {spent * 1000:7.1f} ms  {spent / nothing:5.2f} times nothing"
+            f"  {peaks[name] / 1024:5.1f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
