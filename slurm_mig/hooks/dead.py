@@ -15,7 +15,7 @@ def take_over(root: str, registry: Registry, name: str, held: Content, boot_id: 
     """Free the slice `name` of a dead job. HookError if the job may live. Hold the lock."""
     job_id = held.get("job_id")
     if not isinstance(job_id, int):  # half written by a hook that was killed, before the lock
-        registry.release(name, 0)
+        registry.discard(name)
         return
     if held.get("boot_id") == boot_id and is_alive(root, job_id, held):
         raise HookError(f"{name} is bound to job {job_id}, which is still here: see its epilog")

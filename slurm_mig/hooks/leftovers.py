@@ -65,7 +65,7 @@ def before_job(
 ) -> None:
     """Do by policy what is to be done about strangers. HookError when the job must not start."""
     search = Search(root, own_files(slices))
-    mine = (str(job.job_id), job.sluid)
+    mine = {str(job.job_id), job.sluid} - {None}
     found = [one for one in search.run(_is_users, _LOOK_S) if one.job not in mine]
     if search.timed_out:
         line.warn("not every process could be looked at in time")

@@ -69,7 +69,7 @@ class Registry:
     def release(self, name: str, job_id: int) -> bool:
         """Give a slice back, if that job has it; whether it had."""
         held = self.holder(name)
-        if held is None or held.get("job_id") not in (job_id, None):
+        if held is None or held.get("job_id") != job_id:
             return False
         return rootfiles.remove(self.bindings, name)
 
@@ -78,9 +78,14 @@ class Registry:
         names = sorted(os.listdir(self.bindings))
         return [name for name in names if (self.holder(name) or {}).get("job_id") == job_id]
 
+    def discard(self, name: str) -> None:
+        """Remove a binding that is damaged: no job's. Raises OSError."""
+        rootfiles.remove(self.bindings, name)
+
     def record(self, job_id: int) -> Content | None:
-        """A job's open record; as `holder`."""
-        return read(self.jobs, f"{job_id}.json")
+        """A job's open record (opening.py says what is in it); as `holder`."""
+        found = read(self.jobs, f"{job_id}.json")
+        return {} if found and not _is_whole(found) else found
 
     def write_record(self, job_id: int, content: Content) -> None:
         """Raises OSError."""
@@ -124,6 +129,16 @@ class Registry:
         names = [name for name in os.listdir(self.jobs) if name.endswith(suffix)]
         ids = [name.removesuffix(suffix) for name in names]
         return sorted((int(job_id) for job_id in ids if job_id.isdigit()), reverse=True)
+
+
+def _is_whole(found: Content) -> bool:
+    """Whether that is an open record of this version, with an entry of the map a slice."""
+    record, gres = found.get("record"), found.get("gres")
+    if found.get("version") != 1 or not isinstance(record, dict) or not isinstance(gres, list):
+        return False
+    slices = record.get("slices")
+    alike = isinstance(slices, list) and len(slices) == len(gres)
+    return alike and isinstance(record.get("record_id"), str)
 
 
 def read(folder: int, name: str) -> Content | None:
