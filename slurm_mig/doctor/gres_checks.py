@@ -1,31 +1,24 @@
 """Whether the slices, gres.conf, slurm.conf's Gres=, slurmd and the map say the same. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from slurm_mig.doctor.facts import Facts
 from slurm_mig.doctor.finding import Finding
-from slurm_mig.model import DeviceFile
 from slurm_mig.slurm.gres import GresOptions, NodeGres, line, node_gres
 
 MAKE_MAP = "slurm-mig gres-map"
 RESTART = "systemctl restart slurmd  (which makes the map too)"
+_SOCKETS = re.compile(r"\([^)]*\)")
 _SLACK_S = 2.0  # between the clock of files and that of processes
 
 
 def device_files(facts: Facts) -> Iterator[Finding]:
     """Nodes below /dev that are missing or wrong: slurmd waits 20 s for each, and dies."""
-    if facts.node is None:
-        return
-    files: dict[str, DeviceFile] = {}
-    for gpu in facts.node.gpus:
-        for device in gpu.mig_devices:
-            files |= {file.path: file for file in device.device_files}
-        files.setdefault(gpu.device_file.path, gpu.device_file)
-    for file in files.values():
-        for problem in file.problems:
-            what, _, remedy = problem.partition(": ")
-            yield Finding("wrong", "device files", what, remedy)
+    for problem in _file_problems(facts):
+        what, _, remedy = problem.partition(": ")
+        yield Finding("wrong", "device files", what, remedy)
 
 
 def machine(facts: Facts) -> Iterator[Finding]:
@@ -48,14 +41,13 @@ def node_line(facts: Facts) -> Iterator[Finding]:
         what = f"no NodeName= line of {facts.conf.path} describes {facts.node_name}"
         yield Finding("note", "NodeName", f"{what}: right for a dynamic node only")
         return
-    found = _counts(line_of_node.get("gres", ""))
-    wanted = [made for made in _forms(facts) if Counter(dict(made.types)) == found]
-    if wanted or not (forms := list(_forms(facts))):
+    found = counts(line_of_node.get("gres", ""))
+    forms = list(_forms(facts))
+    if not forms or any(Counter(dict(made.types)) == found for made in forms):
         return
     what = f"is {line_of_node.get('gres') or 'not set'}, which are not the slices that are there"
-    level = "risky" if found else "wrong"
     remedy = f"slurm.conf: NodeName={facts.node_name} ... Gres={forms[0].gres}"
-    yield Finding("risky" if level == "risky" else "wrong", "Gres", what, remedy)
+    yield Finding("risky" if found else "wrong", "Gres", what, remedy)
 
 
 def gres_drift(facts: Facts) -> Iterator[Finding]:
@@ -80,7 +72,10 @@ def gres_drift(facts: Facts) -> Iterator[Finding]:
 
 def agreement(facts: Facts) -> Iterator[Finding]:
     """slurmd's own list against the slices: it decides who can open what."""
+    told = _file_problems(facts)
     for problem in facts.disagreements:
+        if problem in told:
+            continue
         yield Finding("wrong", "slurmd", problem, f"slurm-mig gen-gres --output FILE; {RESTART}")
 
 
@@ -121,6 +116,14 @@ def environment_flags(facts: Facts) -> Iterator[Finding]:
         yield Finding("note", "gres.conf", what, "gres.conf: Flags=nvidia_gpu_env on each line")
 
 
+def _file_problems(facts: Facts) -> list[str]:
+    """All that is wrong with device files, each once though slices share files."""
+    gpus = facts.node.gpus if facts.node else ()
+    files = [file for gpu in gpus for each in gpu.mig_devices for file in each.device_files]
+    files += [gpu.device_file for gpu in gpus]
+    return list(dict.fromkeys(problem for file in files for problem in file.problems))
+
+
 def _forms(facts: Facts) -> Iterator[NodeGres]:
     """What gen-gres would make, in the form in which gres.conf is, then with short types."""
     if facts.node is None or facts.version is None:
@@ -135,16 +138,15 @@ def _text(made: NodeGres, facts: Facts) -> str:
     return "\n".join([f"AutoDetect={mode}", *(line(record) for record in made.records)])
 
 
-def _counts(gres: str) -> Counter[str]:
-    """Types and counts in a Gres= value: "gpu:1g.5gb:7(S:0),shard:4" -> {"1g.5gb": 7}."""
-    counts = Counter[str]()
-    for part in filter(None, gres.split(",")):
-        words = part.partition("(")[0].split(":")
-        if words[0].lower() == "gpu":
-            number = words[-1] if len(words) > 1 and words[-1].isdigit() else "1"
-            kind = words[1] if len(words) == 3 or not words[-1].isdigit() else ""
-            counts["" if words == ["gpu"] else kind] += int(number)
-    return counts
+def counts(gres: str) -> Counter[str]:
+    """Types and counts in a Gres= value: "gpu:1g.5gb:7(S:0,1),shard:4" -> {"1g.5gb": 7}."""
+    found = Counter[str]()
+    for part in filter(None, _SOCKETS.sub("", gres).split(",")):
+        name, *rest = part.split(":")
+        if name.lower() == "gpu":
+            count = int(rest.pop()) if rest and rest[-1].isdigit() else 1
+            found[rest[0] if rest else ""] += count
+    return found
 
 
 def _without_time(made: object) -> object:

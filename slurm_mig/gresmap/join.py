@@ -38,6 +38,13 @@ def gres_map(records: Sequence[SlurmdGres], node: Node, head: Head) -> dict[str,
     }
 
 
+def missing_files(node: Node) -> list[str]:
+    """Device files of slices that are not there, with their remedies."""
+    files = (file for gpu in node.gpus for each in gpu.mig_devices for file in each.device_files)
+    missing = (file for file in files if file.mode is None)
+    return list(dict.fromkeys(problem for file in missing for problem in file.problems))
+
+
 def warnings(records: Sequence[SlurmdGres], node: Node) -> list[str]:
     """What does not forbid a map: whole GPUs that Slurm was not told of."""
     named = {_key(record.files) for record in records}

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slurm_mig.errors import SlurmError, SlurmMigError
+from slurm_mig.errors import Refused, SlurmError, SlurmMigError
 from slurm_mig.gpu.discover import discover
 from slurm_mig.gpu.nvml import session
 from slurm_mig.gresmap import store
-from slurm_mig.gresmap.join import Head, gres_map, warnings
+from slurm_mig.gresmap.join import Head, gres_map, missing_files, warnings
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.conf import find_slurm_conf, read_conf
@@ -49,7 +49,11 @@ def make(request: Request) -> Made:
     # Before all else: a change that begins while we look makes the map stale.
     generation = store.generation(request.root)
     version = request.version or scontrol.installed_version()
-    records, node = parse_slurmd_list(_list(request)), _discover(request)
+    node = _discover(request)
+    missing = missing_files(node)
+    if missing:  # slurmd would wait 20 s for the first of them, and give up
+        raise Refused(f"no gres map: slices of {node.name} lack device files", missing)
+    records = parse_slurmd_list(_list(request))
     head = Head(
         boot_id=store.boot_id(request.root),
         generation=generation,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig import cli
+from slurm_mig.errors import Refused
 from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make, renew
 from slurm_mig.slurm.gres import GresOptions, NodeGres, node_gres
@@ -89,6 +90,14 @@ def test_where_the_two_do_not_agree_an_old_map_is_taken_away(open_nvml: OpenNvml
         renew(asked)
     assert "was removed" in str(getattr(caught.value, "__notes__", ""))
     assert store.read(sim.root) == {}
+
+
+def test_missing_device_files_are_told_before_slurmd_waits_for_them(open_nvml: OpenNvml) -> None:
+    sim = open_nvml("a30-24gb=2x1g.6gb", nodes=False)
+    with pytest.raises(Refused, match="lack device files") as caught:
+        make(request(sim, "not even read: Gres Name=gpu Type=x Count=1 File=(null)"))
+    assert len(caught.value.problems) == 4
+    assert all("nvidia-modprobe" in each for each in caught.value.problems)
 
 
 def test_a_generation_that_changes_while_we_look_makes_the_map_stale(
