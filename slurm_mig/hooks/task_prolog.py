@@ -35,6 +35,7 @@ def task_prolog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings,
 
 
 def _own(root: str, gpus: str, the_map: GresMap, line: Line) -> tuple[Slice, ...]:
+    """Of the slices that Slurm names those that open; all of them where all of the node's do."""
     named = binding.resolve(gpus, the_map)
     opened = probe.opened(root, the_map)
     if the_map.constrained is not True and len(opened) == len(the_map.slices) > len(named):
@@ -43,10 +44,16 @@ def _own(root: str, gpus: str, the_map: GresMap, line: Line) -> tuple[Slice, ...
     foreign = [one for one in the_map.slices if one.gres_index in opened and one not in named]
     if foreign:
         names = ",".join(one.name for one in foreign)
-        line.warn(f"ISOLATION BREACH: this task can open slices not its own: {names}", _CRITICAL)
-        sys.stdout.write(f"print slurm-mig: please report: this task can open {names}, which "
-                         "are not its own\n")  # fmt: skip
-    return tuple(one for one in named if one.gres_index in opened)
+        line.warn(f"ISOLATION BREACH: this task can open {names}, not its own", _CRITICAL)
+        _say(f"please report: this task can open {names}, which are not its own")
+    own = tuple(one for one in named if one.gres_index in opened)
+    if not own:
+        line.warn("none of the slices that Slurm names can be opened")
+    return own
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"print slurm-mig: {text}\n")
 
 
 def tell(slices: tuple[Slice, ...], more_names: list[str]) -> list[str]:

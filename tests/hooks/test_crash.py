@@ -32,7 +32,7 @@ class Scenes:
 
 def test_an_epilog_that_is_killed_and_comes_again(memory: Path) -> None:
     scenes = Scenes(memory, lambda node: node.prolog())
-    for line in deaths(scenes(lambda node: node.epilog(SLURM_JOB_EXIT_CODE2="3:0")), step=5):
+    for line in deaths(scenes(lambda node: node.epilog(SLURM_JOB_EXIT_CODE2="3:0")), step=3):
         assert scenes.node.epilog(SLURM_JOB_EXIT_CODE2="3:0") == 0
         (record,) = scenes.node.records()
         assert (record["job_id"], record["exit_code"]) == (7, 3), line
@@ -42,7 +42,7 @@ def test_an_epilog_that_is_killed_and_comes_again(memory: Path) -> None:
 
 def test_an_epilog_that_is_killed_and_does_not_come_again(memory: Path) -> None:
     scenes = Scenes(memory, lambda node: node.prolog())
-    for line in deaths(scenes(lambda node: node.epilog()), step=11):
+    for line in deaths(scenes(lambda node: node.epilog()), step=5):
         # The slice's next job finds what there is.
         assert scenes.node.prolog(8) == 0, line
         assert scenes.node.epilog(8) == 0, line
@@ -52,7 +52,7 @@ def test_an_epilog_that_is_killed_and_does_not_come_again(memory: Path) -> None:
 
 def test_a_prolog_that_is_killed_and_comes_again(memory: Path) -> None:
     scenes = Scenes(memory, lambda node: None)
-    for line in deaths(scenes(lambda node: node.prolog()), step=11):
+    for line in deaths(scenes(lambda node: node.prolog()), step=5):
         assert scenes.node.prolog() == 0, line
         assert scenes.node.bindings() == ["gpu0.gi9.ci0"], line
         assert scenes.node.epilog() == 0, line
@@ -62,7 +62,7 @@ def test_a_prolog_that_is_killed_and_comes_again(memory: Path) -> None:
 
 def test_a_prolog_that_is_killed_does_not_keep_the_slice(memory: Path) -> None:
     scenes = Scenes(memory, lambda node: None)
-    for line in deaths(scenes(lambda node: node.prolog()), step=11):
+    for line in deaths(scenes(lambda node: node.prolog()), step=5):
         assert scenes.node.prolog(8) == 0, line
         assert scenes.node.epilog(8) == 0, line
         assert jobs(scenes.node) in ([8], [7, 8]), line
@@ -70,7 +70,7 @@ def test_a_prolog_that_is_killed_does_not_keep_the_slice(memory: Path) -> None:
 
 def test_a_take_over_that_is_killed(memory: Path) -> None:
     scenes = Scenes(memory, lambda node: node.prolog(6))  # whose epilog never comes
-    for line in deaths(scenes(lambda node: node.prolog(7)), step=11):
+    for line in deaths(scenes(lambda node: node.prolog(7)), step=5):
         assert scenes.node.prolog(7) == 0, line
         assert scenes.node.epilog(7) == 0, line
         assert jobs(scenes.node) == [6, 7], line
