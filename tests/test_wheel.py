@@ -32,6 +32,7 @@ def test_the_wheel_holds_the_package_the_templates_and_the_licence(wheel: Path) 
     with ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "slurm_mig/data/templates/gres.conf.j2" in names
+    assert "slurm_mig/data/systemd/slurmd.service.d/slurm-mig.conf" in names
     assert "slurm_mig/py.typed" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]

@@ -47,12 +47,15 @@ def command(
     from slurm_mig.slurm.slurmd_options import parse_slurmd_options
     from slurm_mig.slurm.version import SlurmVersion
 
+    root = root_of(ctx)
     request = Request(
-        root_of(ctx),
+        root,
         parse_slurmd_options(slurmd_options),
         None if slurmd_list is None else _read(slurmd_list),
         None if slurm_version is None else SlurmVersion.parse(slurm_version),
     )
+    if not as_json:
+        _finish_records(str(root))
     made, written = (make(request), False) if as_json else renew(request)
     for warning in made.warnings:
         click.echo(f"slurm-mig: warning: {warning}", err=True)
@@ -65,6 +68,23 @@ def command(
 
     count = len(made.gres_map["gres"])
     click.echo(f"{MAP}: {'written' if written else 'unchanged'}, {count} gres", err=True)
+
+
+def _finish_records(root: str) -> None:
+    """Store the usage records that killed hooks left final, but not yet stored."""
+    from slurm_mig.errors import HookError
+    from slurm_mig.hooks.closing import finish
+    from slurm_mig.hooks.registry import Registry
+
+    try:
+        registry = Registry(root)
+        try:
+            while finish(root, registry):
+                pass
+        finally:
+            registry.close()
+    except (OSError, HookError) as why:
+        click.echo(f"slurm-mig: warning: usage records wait to be stored: {why}", err=True)
 
 
 def _read(path: Path) -> str:

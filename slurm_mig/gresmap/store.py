@@ -1,6 +1,7 @@
 """Where the map lies, and what tells a stale one: boot id and generation."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from slurm_mig.files import under, write_atomic
 MAP = "/run/slurm-mig/gres-map.json"
 GENERATION = "/run/slurm-mig/generation"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_AS_IT_MUST_BE = 0o100644  # a regular file (no link) that all may read
 
 
 def boot_id(root: Path) -> str:
@@ -47,7 +49,9 @@ def write(root: Path, made: dict[str, Any]) -> bool:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # One line an entry: a person can read it, and `diff` shows what changed.
         write_atomic(path, text_of(made))
+        # It keeps what it finds, but the hooks believe a file only if it is root's alone.
         path.chmod(0o644)
+        os.chown(path, os.geteuid(), os.getegid())
     except OSError as why:
         raise SlurmMigError(f"{path}: {why.strerror}") from why
     return True
@@ -90,7 +94,8 @@ def text_of(made: dict[str, Any]) -> str:
 def _same(path: Path, made: dict[str, Any]) -> bool:
     """Whether the file says what `made` says, but for the time, to all who want to know."""
     try:
-        if path.is_symlink() or path.stat().st_mode & 0o777 != 0o644:
+        found = path.lstat()
+        if found.st_mode != _AS_IT_MUST_BE or found.st_uid != os.geteuid():
             return False
         old = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -11,6 +11,8 @@ from slurm_mig import cli
 from slurm_mig.errors import Refused
 from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make, renew
+from slurm_mig.hooks import closing, gres_map
+from slurm_mig.hooks.registry import Registry
 from slurm_mig.slurm.gres import GresOptions, NodeGres, node_gres
 from slurm_mig.slurm.slurmd_options import SlurmdOptions
 from slurm_mig.slurm.version import SlurmVersion
@@ -66,6 +68,15 @@ def test_every_slice_has_its_place(open_nvml: OpenNvml) -> None:
     assert made.gres_map == store.read(sim.root)
     assert made.warnings == ()
     assert renew(asked)[1] is False
+
+
+def test_the_hooks_read_what_was_written(open_nvml: OpenNvml) -> None:
+    sim = open_nvml("h100-80gb=3g.40gb@4:1c:2c/2x1g.10gb", "l40s")
+    made, _ = renew(request(sim))
+    read = gres_map.load(str(sim.root))
+    assert [each.gres_index for each in read.slices] == list(range(5))
+    uuids = [each["mig"]["uuid"] if each["mig"] else None for each in made.gres_map["gres"]]
+    assert [each.mig.uuid if each.mig else None for each in read.slices] == uuids
 
 
 @pytest.mark.parametrize(
@@ -161,6 +172,42 @@ def test_the_command(open_nvml: OpenNvml, capsys: Output, tmp_path: Path) -> Non
     assert "slice 1g.6gb" in said
     assert "was removed: until it is made, GPU jobs are refused here" in said
     assert store.read(sim.root) == {}
+
+
+def test_records_that_a_killed_hook_left_are_stored(
+    open_nvml: OpenNvml, capsys: Output, tmp_path: Path
+) -> None:
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    listed = tmp_path / "list"
+    listed.write_text(printed(node_gres(seen(sim), GresOptions(VERSION))))
+    registry = Registry(str(sim.root))
+    record = {"record_id": "one", "job_id": 7}
+    try:
+        closing.begin(str(sim.root), registry, 7, record, 1_700_000_000.0)
+    finally:
+        registry.close()
+    words = ["gres-map", "--root", str(sim.root), "--slurm-version=24.11.5"]
+    for _ in range(2):
+        assert cli.run([*words, "--slurmd-list", str(listed)]) == 0
+    usage = sim.root / "var/lib/slurm-mig/usage"
+    lines = (usage / "2023-11.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [record]
+    assert list((sim.root / "run/slurm-mig/jobs").iterdir()) == []
+    capsys.readouterr()
+
+
+def test_records_that_cannot_be_stored_are_told_and_the_map_is_made(
+    open_nvml: OpenNvml, capsys: Output, tmp_path: Path
+) -> None:
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    listed = tmp_path / "list"
+    listed.write_text(printed(node_gres(seen(sim), GresOptions(VERSION))))
+    (sim.root / "run/slurm-mig").mkdir(parents=True)
+    (sim.root / "run/slurm-mig/jobs").write_text("no folder")
+    words = ["gres-map", "--root", str(sim.root), "--slurm-version=24.11.5"]
+    assert cli.run([*words, "--slurmd-list", str(listed)]) == 0
+    assert "warning: usage records wait" in capsys.readouterr().err
+    assert store.read(sim.root)["gres"]
 
 
 def test_a_list_that_cannot_be_read(tmp_path: Path, capsys: Output) -> None:

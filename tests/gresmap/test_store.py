@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ def test_a_map_that_not_all_can_read_is_made_readable(tmp_path: Path) -> None:
     path(tmp_path).chmod(0o600)
     assert store.write(tmp_path, MADE)
     assert path(tmp_path).stat().st_mode & 0o7777 == 0o644
+
+
+def test_a_map_that_somebody_else_could_have_written_is_made_anew(tmp_path: Path) -> None:
+    """The hooks would not believe it."""
+    store.write(tmp_path, MADE)
+    os.chown(path(tmp_path), 65534, 65534)
+    assert store.write(tmp_path, MADE)
+    assert path(tmp_path).stat().st_uid == 0
 
 
 def test_a_link_in_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
