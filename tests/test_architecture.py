@@ -49,6 +49,7 @@ PURE = {
     "hooks.slices",
     "hooks.environment",
     "hooks.jsonlight",
+    "hooks.plaintoml",
     "usage.record",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}

@@ -24,8 +24,9 @@ def command_of(name: str, what: str) -> click.Command:
     @root_option
     @click.pass_context
     def command(ctx: click.Context) -> int:
+        from slurm_mig.hooks.__main__ import has_gpus
         from slurm_mig.hooks.run import run
 
-        return run(name, os.environb, str(root_of(ctx)))
+        return 0 if not has_gpus(os.environb) else run(name, os.environb, str(root_of(ctx)))
 
     return command

@@ -6,11 +6,18 @@ A job without GPUs ends here, before anything is loaded: most jobs of most nodes
 import sys
 from posix import environ
 
-# What Slurm sets where a job or step has GPUs; one of them is enough to go on.
-_SIGNS = (b"SLURM_JOB_GPUS", b"SLURM_STEP_GPUS")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def has_gpus(variables: "Mapping[bytes, bytes]") -> bool:
+    """Whether Slurm says that this job or step has any."""
+    return bool(variables.get(b"SLURM_JOB_GPUS") or variables.get(b"SLURM_STEP_GPUS"))
+
 
 if __name__ == "__main__":
-    if not any(environ.get(sign) for sign in _SIGNS):
+    if not has_gpus(environ):
         sys.exit(0)
     # -I and -S leave no way to this package but its own place.
     sys.path.insert(0, __file__.rpartition("/slurm_mig/")[0] or "/")

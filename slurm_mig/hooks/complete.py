@@ -11,10 +11,10 @@ import select
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import cgroups, gres_map, machine, probe
 from slurm_mig.hooks.binding import from_opening
-from slurm_mig.hooks.log import Line
+from slurm_mig.hooks.log import CRITICAL, Line
 from slurm_mig.hooks.opening import identities
 from slurm_mig.hooks.registry import Content, Registry
-from slurm_mig.hooks.slices import GresMap
+from slurm_mig.hooks.slices import GresMap, Slice
 
 _MOST = 4  # of one run: it is another job that waits for us
 _LOOK_S = 1.0
@@ -108,23 +108,23 @@ def _complete(
     line: Line,
 ) -> None:
     """Write the record with all its slices, and bind those that it lacked."""
-    entries = found.get("gres")
-    known = ",".join(str(one["gres_index"]) for one in entries) if isinstance(entries, list) else ""
     registry.lock()
     try:
-        still = registry.record(job_id)
-        if still != found:
+        if registry.record(job_id) != found:  # it ended meanwhile
             return
-        bound = from_opening(known, the_map, opened)
+        registry.mark_incomplete(job_id, incomplete=False)
+        bound = from_opening(_gpus(found), the_map, opened)
+        others = [one.name for one in bound.slices if _is_anothers(registry, one, job_id)]
+        others += [one.name for one in bound.foreign]
+        if others:
+            line.warn(f"ISOLATION BREACH: job {job_id} can open {','.join(others)}", CRITICAL)
+            return
+        record = {**_record(found), "slices": identities(the_map, bound.slices), "complete": True}
         for one in bound.slices:
-            held = registry.holder(one.name)
-            if held is None:
-                first = registry.holder(str(bound.slices[0].name)) or {}
-                registry.bind(one.name, {**first, "job_id": job_id, "boot_id": the_map.boot_id})
-        record = {**dict_of(found), "slices": identities(the_map, bound.slices), "complete": True}
+            if registry.holder(one.name) is None:
+                registry.bind(one.name, _binding(job_id, found, the_map))
         entries = [one.entry for one in bound.slices]
         registry.write_record(job_id, {**found, "record": record, "gres": entries})
-        registry.mark_incomplete(job_id, incomplete=False)
         line.put(completed=job_id)
     except HookError as error:
         line.warn(f"job {job_id}: {error}")
@@ -132,8 +132,30 @@ def _complete(
         registry.unlock()
 
 
-def dict_of(found: Content) -> Content:
-    """The record inside an open record."""
+def _is_anothers(registry: Registry, one: Slice, job_id: int) -> bool:
+    held = registry.holder(one.name)
+    return held is not None and held.get("job_id") != job_id
+
+
+def _binding(job_id: int, found: Content, the_map: GresMap) -> Content:
+    record = _record(found)
+    return {
+        "job_id": job_id,
+        "uid": record.get("uid"),
+        "sluid": found.get("sluid"),
+        "start": record.get("start"),
+        "boot_id": the_map.boot_id,
+    }
+
+
+def _gpus(found: Content) -> str:
+    """The slices that the record has, as SLURM_JOB_GPUS names them."""
+    entries = found["gres"]
+    assert isinstance(entries, list)  # noqa: S101 (Registry.record looked)
+    return ",".join(str(one["gres_index"]) for one in entries)
+
+
+def _record(found: Content) -> Content:
     record = found["record"]
-    assert isinstance(record, dict)  # noqa: S101 (the caller looked)
+    assert isinstance(record, dict)  # noqa: S101 (Registry.record looked)
     return record

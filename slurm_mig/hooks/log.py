@@ -7,7 +7,7 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import jsonlight, rootfiles
 
-ERROR, WARNING, INFO = 3, 4, 6  # syslog's severities
+CRITICAL, ERROR, WARNING, INFO = 2, 3, 4, 6  # syslog's severities
 _DAEMON = 3 << 3
 _LONGEST = 8000  # what a datagram to /dev/log can hold for sure
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

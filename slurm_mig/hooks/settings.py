@@ -3,7 +3,11 @@
 import os
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import rootfiles
+from slurm_mig.hooks import plaintoml, rootfiles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER = "/etc/slurm-mig"
 NAME = "config.toml"
@@ -49,13 +53,8 @@ def load(root: str) -> Settings:
 
 def parse(text: str) -> Settings:
     """Raises HookError naming the first thing that is wrong; other tables are not looked at."""
-    import tomllib  # only where there is something to parse: it takes longer than a whole prolog
-
-    try:
-        table = tomllib.loads(text).get("hooks", {})
-    except tomllib.TOMLDecodeError as error:
-        raise HookError(str(error)) from None
-    settings = Settings()
+    settings, tables = Settings(), plaintoml.tables(text)
+    table = (_any_toml(text) if tables is None else tables).get("hooks", {})
     if not isinstance(table, dict):
         raise HookError("hooks is no table")
     for name, value in table.items():
@@ -63,6 +62,15 @@ def parse(text: str) -> Settings:
             raise HookError(f"[hooks] has no setting {name!a}")
         setattr(settings, name, _checked(name, value, getattr(settings, name)))
     return settings
+
+
+def _any_toml(text: str) -> "Mapping[str, object]":
+    import tomllib  # rare, and dear
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise HookError(str(error)) from None
 
 
 def _checked(name: str, value: object, default: object) -> object:

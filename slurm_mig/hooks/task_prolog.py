@@ -8,15 +8,13 @@ import sys
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import binding, gres_map, machine, probe
 from slurm_mig.hooks.environment import Job, text
-from slurm_mig.hooks.log import Line
+from slurm_mig.hooks.log import CRITICAL, Line
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import GresMap, Slice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_CRITICAL = 2
 
 
 def task_prolog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings, line: Line) -> int:
@@ -44,7 +42,7 @@ def _own(root: str, gpus: str, the_map: GresMap, line: Line) -> tuple[Slice, ...
     foreign = [one for one in the_map.slices if one.gres_index in opened and one not in named]
     if foreign:
         names = ",".join(one.name for one in foreign)
-        line.warn(f"ISOLATION BREACH: this task can open {names}, not its own", _CRITICAL)
+        line.warn(f"ISOLATION BREACH: this task can open {names}, not its own", CRITICAL)
         _say(f"please report: this task can open {names}, which are not its own")
     own = tuple(one for one in named if one.gres_index in opened)
     if not own:
