@@ -4,9 +4,10 @@ A page that has commands says first on which cluster they run, in a comment:
 
     <!-- cluster: n1:h100-80gb=3g.40gb/4x1g.10gb slurm=24.11 -->
 
-and shows them in blocks fenced with ```console: lines after "$ " run on the first node, one
-shell for the whole page, and the lines that follow are what the terminal showed. `make docs`
-writes those lines anew; a test compares them.
+(with the word `hooks` at its end: on one whose Slurm runs slurm-mig's hooks), and shows them in
+blocks fenced with ```console: lines after "$ " run on the first node, one shell for the whole
+page, and the lines that follow are what the terminal showed. `make docs` writes those lines
+anew; a test compares them.
 """
 
 import argparse
@@ -16,10 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import hooking
 from tests.cluster.cluster import Cluster
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-CLUSTER = re.compile(r"<!-- cluster: (?P<nodes>.+) slurm=(?P<slurm>\S+) -->")
+CLUSTER = re.compile(r"<!-- cluster: (?P<nodes>.+) slurm=(?P<slurm>\S+)(?P<hooks> hooks)? -->")
 BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "=== end of command ==="
 
@@ -32,6 +34,7 @@ class Page:
     nodes: tuple[str, ...]
     slurm: str
     text: str
+    hooks: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Page | None":
@@ -41,7 +44,7 @@ class Page:
         if found is None:
             assert not BLOCK.search(text), f"{path}: commands, but no cluster to run them on"
             return None
-        return cls(path, tuple(found["nodes"].split()), found["slurm"], text)
+        return cls(path, tuple(found["nodes"].split()), found["slurm"], text, bool(found["hooks"]))
 
     def commands(self) -> list[str]:
         """What stands after "$ ", in order; a line that ends in "\\" goes on with "> "."""
@@ -76,7 +79,8 @@ def outputs(page: Page, folder: Path) -> list[str]:
         lines += [command, f"echo '{END}'"]
     script = folder / "script.sh"
     script.write_text("\n".join(lines) + "\n")
-    with Cluster.up(folder / "cluster", page.nodes, slurm=page.slurm) as cluster:
+    up = hooking.up if page.hooks else Cluster.up
+    with up(folder / "cluster", page.nodes, slurm=page.slurm) as cluster:
         first = page.nodes[0].split(":")[0]
         done = cluster.exec(first, ["bash", "-c", f"exec bash {script} 2>&1"], check=False)
     return done.stdout.split(f"{END}\n")[:-1]
