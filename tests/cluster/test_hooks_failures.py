@@ -36,12 +36,28 @@ def running(
 def cluster(running: Cluster) -> Iterator[Cluster]:
     """The same, with nothing of the test before: no job, every node in service."""
     yield running
-    running.exec(CONTROLLER, ["scancel", "--full", f"--user={hooking.USER}"])
     for name in running.names:
         config(running, name).unlink(missing_ok=True)
-        if "DRAIN" in hooking.node_field(running, name, "State"):
-            hooking.resume(running, name)
-    running.wait_idle(hooking.LIMIT_S)
+        (state_dir(running, name) / "generation").unlink(missing_ok=True)
+        hooking.make_map(running, name)
+    running.exec(CONTROLLER, ["scancel", "--full", f"--user={hooking.USER}"])
+    wait_for(lambda: calm(running), "calm cluster", running)
+
+
+def calm(cluster: Cluster) -> bool:
+    """Whether every node is idle; whoever is drained is taken back."""
+    for name in cluster.names:
+        if "DRAIN" in hooking.node_field(cluster, name, "State"):
+            hooking.resume(cluster, name)
+    return cluster.states() == dict.fromkeys(cluster.names, "idle")
+
+
+def started(cluster: Cluster, name: str, *words: str) -> int:
+    """A job of these words of sbatch on a node that waits there, its prolog done."""
+    job = submit(cluster, "-w", name, *words, *WAITING)
+    wait_state(cluster, job, "RUNNING")
+    hooking.logged(cluster, name, "hook=prolog", f"job={job} ")
+    return job
 
 
 def config(cluster: Cluster, name: str) -> Path:
@@ -66,7 +82,7 @@ def refused(cluster: Cluster, job: int, name: str = "n1") -> str:
     wait_for(
         lambda: hooking.job_field(cluster, job, "Reason").endswith("held"), "held job", cluster
     )
-    assert hooking.job_field(cluster, job, "JobState") == "PENDING"
+    wait_state(cluster, job, "PENDING")
     line = hooking.logged(cluster, name, "hook=prolog", f"job={job} ")
     assert "exit=1" in line
     return line
@@ -93,7 +109,6 @@ def test_no_map_drains(cluster: Cluster) -> None:
     (state_dir(cluster, "n1") / "gres-map.json").unlink()
     line = refused(cluster, submit(cluster, "-w", "n1", ONE, *WAITING))
     assert "gres-map" in line
-    hooking.make_map(cluster, "n1")
 
 
 def test_a_map_of_an_earlier_partitioning_drains(cluster: Cluster) -> None:
@@ -101,7 +116,6 @@ def test_a_map_of_an_earlier_partitioning_drains(cluster: Cluster) -> None:
     generation.write_text("7\n")
     line = refused(cluster, submit(cluster, "-w", "n1", ONE, *WAITING))
     assert "slurm-mig gres-map" in line
-    generation.unlink()
 
 
 def test_a_missing_device_file_drains(cluster: Cluster) -> None:
@@ -116,8 +130,7 @@ def test_a_missing_device_file_drains(cluster: Cluster) -> None:
 
 
 def test_a_slice_that_a_living_job_has_is_not_given_again(cluster: Cluster) -> None:
-    holder = submit(cluster, "-w", "n1", ONE, *WAITING)
-    wait_state(cluster, holder, "RUNNING")
+    holder = started(cluster, "n1", ONE)
     (mine,) = hooking.bindings(cluster, "n1")
     three = hooking.gres_map(cluster, "n1")[0]["mig"]
     folder = state_dir(cluster, "n1") / "bindings"
@@ -130,8 +143,7 @@ def test_a_slice_that_a_living_job_has_is_not_given_again(cluster: Cluster) -> N
 
 
 def test_a_slice_repartitioned_under_a_job(cluster: Cluster) -> None:
-    job = submit(cluster, "-w", "n2", THREE, *WAITING)
-    wait_state(cluster, job, "RUNNING")
+    job = started(cluster, "n2", THREE)
     sim = Sim(cluster.node("n2").folder)
     sim.partition(0, "7x1g.5gb")
     cluster.exec(CONTROLLER, ["scancel", str(job)])
@@ -145,8 +157,7 @@ def test_a_slice_repartitioned_under_a_job(cluster: Cluster) -> None:
 
 
 def test_a_lock_that_nobody_lets_go_of(cluster: Cluster) -> None:
-    job = submit(cluster, "-w", "n1", THREE, *WAITING)
-    wait_state(cluster, job, "RUNNING")
+    job = started(cluster, "n1", THREE)
     with (state_dir(cluster, "n1") / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         line = refused(cluster, submit(cluster, "-w", "n1", ONE, *WAITING))
@@ -155,7 +166,6 @@ def test_a_lock_that_nobody_lets_go_of(cluster: Cluster) -> None:
         line = hooking.logged(cluster, "n1", "hook=epilog", f"job={job} ")
         assert "exit=0" in line
     assert hooking.node_field(cluster, "n1", "Reason") == "Prolog error"
-    hooking.make_map(cluster, "n1")
 
 
 def test_usage_that_cannot_be_recorded_costs_nothing(cluster: Cluster) -> None:
@@ -207,8 +217,7 @@ def test_roots_own_daemons_are_nobodys_leftovers(cluster: Cluster) -> None:
 
 
 def test_what_a_job_leaves_is_ended(cluster: Cluster) -> None:
-    job = submit(cluster, "-w", "n1", THREE, *WAITING)
-    wait_state(cluster, job, "RUNNING")
+    job = started(cluster, "n1", THREE)
     with hooking.holding(cluster, "n1", 0, hooking.USER) as pid:
         cluster.exec(CONTROLLER, ["scancel", str(job)])
         assert record_of(cluster, "n1", job)["leftovers"] == 1
@@ -218,8 +227,7 @@ def test_what_a_job_leaves_is_ended(cluster: Cluster) -> None:
 
 def test_what_cannot_be_ended_drains(cluster: Cluster) -> None:
     config(cluster, "n1").write_text("[hooks]\nleftover_wait_s = 0.5\n")
-    job = submit(cluster, "-w", "n1", THREE, *WAITING)
-    wait_state(cluster, job, "RUNNING")
+    job = started(cluster, "n1", THREE)
     with hooking.holding(cluster, "n1", 0, hooking.USER) as pid:
         # Frozen, it does not even die of SIGKILL: as one that hangs in a driver.
         freezer = "/sys/fs/cgroup/freezer/stuck"
