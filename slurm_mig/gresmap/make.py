@@ -74,8 +74,8 @@ def renew(request: Request) -> tuple[Made, bool]:
     try:
         made = make(request)
         return made, store.write(request.root, made.gres_map)
-    except BaseException as why:
-        if store.remove(request.root) and isinstance(why, SlurmMigError):
+    except (SlurmMigError, OSError) as why:
+        if store.remove(request.root):
             why.add_note(f"{store.MAP} was removed: until it is made, GPU jobs are refused here")
         raise
 

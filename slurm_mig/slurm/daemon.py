@@ -1,7 +1,9 @@
 """The slurmd that runs on this machine: when it started."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from slurm_mig.files import under
 from slurm_mig.slurm.conf import Conf
@@ -11,30 +13,27 @@ DEFAULT_PID_FILE = "/var/run/slurmd.pid"
 _SLACK_S = 2.0
 
 
+class _Process(NamedTuple):
+    name: str
+    parent: int
+    ticks: int  # since boot
+
+
 def host_name() -> str:
     """What slurmd takes for its node's name where it is not given one."""
     return os.uname().nodename.partition(".")[0]
 
 
 def slurmd_start(root: Path, conf: Conf | None, node: str) -> float | None:
-    """When slurmd started, in seconds since 1970, to within a second; None if none was found.
+    """When slurmd started, in seconds since 1970, to within a second.
 
-    It is found by SlurmdPidFile=, and by being called slurmd: a pid may be another's by now.
+    None if none was found, or several that SlurmdPidFile= does not tell apart.
     """
-    named = conf.get("SlurmdPidFile") if conf else None
-    path = (named or DEFAULT_PID_FILE).replace("%n", node).replace("%h", node)
-    try:
-        pid = int(under(root, path).read_text())
-        stat = under(root, f"/proc/{pid}/stat").read_text()
-        boot = under(root, "/proc/stat").read_text()
-    except (OSError, ValueError):
+    found = _by_pid_file(root, conf, node) or _the_only_one(root)
+    boot = _boot_time(root)
+    if found is None or boot is None:
         return None
-    name, _, rest = stat.partition("(")[2].rpartition(")")
-    if name != "slurmd":
-        return None
-    ticks = int(rest.split()[19])
-    since = next(line.split()[1] for line in boot.splitlines() if line.startswith("btime"))
-    return int(since) + ticks / os.sysconf("SC_CLK_TCK")
+    return boot + found.ticks / os.sysconf("SC_CLK_TCK")
 
 
 def newer_than_slurmd(path: Path, start: float | None) -> bool:
@@ -43,3 +42,54 @@ def newer_than_slurmd(path: Path, start: float | None) -> bool:
         return start is not None and path.stat().st_mtime > start + _SLACK_S
     except OSError:
         return False
+
+
+def _by_pid_file(root: Path, conf: Conf | None, node: str) -> _Process | None:
+    named = conf.get("SlurmdPidFile") if conf else None
+    path = (named or DEFAULT_PID_FILE).replace("%n", node).replace("%h", node)
+    try:
+        found = _process(root, int(under(root, path).read_text()))
+    except (OSError, ValueError):
+        return None
+    # The number may be another process's by now.
+    return found if found is not None and found.name == "slurmd" else None
+
+
+def _the_only_one(root: Path) -> _Process | None:
+    """Under systemd slurmd writes no pid file. Its children are called slurmd until they exec."""
+    found = dict(_slurmds(root))
+    first = [each for each in found.values() if each.parent not in found]
+    return first[0] if len(first) == 1 else None
+
+
+def _slurmds(root: Path) -> Iterator[tuple[int, _Process]]:
+    """By pid, those that see the files that we see: a container's slurmd is another node's."""
+    for folder in under(root, "/proc").glob("[0-9]*"):
+        found = _process(root, int(folder.name))
+        if found is not None and found.name == "slurmd" and _sees_our_files(folder):
+            yield int(folder.name), found
+
+
+def _sees_our_files(folder: Path) -> bool:
+    try:
+        return (folder / "ns/mnt").readlink() == (folder.parent / "self/ns/mnt").readlink()
+    except OSError:
+        return False
+
+
+def _process(root: Path, pid: int) -> _Process | None:
+    try:
+        stat = under(root, f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    return _Process(name, int(fields[1]), int(fields[19]))
+
+
+def _boot_time(root: Path) -> int | None:
+    try:
+        text = under(root, "/proc/stat").read_text()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines() if line[:6] == "btime "), None)

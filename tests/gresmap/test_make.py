@@ -133,7 +133,7 @@ def test_a_slurmd_that_has_not_read_gres_conf_yet(
     (sim.root / "var/run").mkdir(parents=True)
     (sim.root / "var/run/slurmd.pid").write_text("77")
     (sim.root / "proc/stat").write_text("btime 1000\n")
-    (sim.root / "proc/77/stat").write_text(f"77 (slurmd) {'0 ' * 40}")
+    (sim.root / "proc/77/stat").write_text(f"77 (slurmd) S{' 0' * 40}")
     (folder / "gres.conf").write_text("")
     with pytest.raises(Exception, match="was changed after slurmd started: restart slurmd"):
         renew(request(sim)._replace(slurmd_list=None))

@@ -11,12 +11,22 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def machine(root: Path, pid_file: str = "var/run/slurmd.pid", name: str = "slurmd") -> None:
     """A machine that booted at 1000 and started process 77 after 50 s."""
-    for folder in ("proc/77", "etc", str(Path(pid_file).parent)):
+    for folder in ("proc/self/ns", "etc", str(Path(pid_file).parent)):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / pid_file).write_text("77\n")
     (root / "proc/stat").write_text("cpu 1 2 3\nbtime 1000\n")
-    fields = ["S", *["1"] * 18, str(50 * TICKS), "0"]
-    (root / "proc/77/stat").write_text(f"77 ({name}) {' '.join(fields)}\n")
+    (root / "proc/self/ns/mnt").symlink_to("mnt:[1]")
+    process(root, 77, name, after_s=50, namespace="mnt:[2]")
+
+
+def process(
+    root: Path, pid: int, name: str, *, after_s: int, parent: int = 1, namespace: str = "mnt:[1]"
+) -> None:
+    """One more process."""
+    (root / f"proc/{pid}/ns").mkdir(parents=True)
+    fields = ["S", str(parent), *["1"] * 17, str(after_s * TICKS), "0"]
+    (root / f"proc/{pid}/stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
+    (root / f"proc/{pid}/ns/mnt").symlink_to(namespace)
 
 
 def conf(root: Path, text: str) -> Conf:
@@ -49,6 +59,17 @@ def test_a_pid_file_that_is_damaged_or_old(tmp_path: Path) -> None:
     (tmp_path / "var/run/slurmd.pid").write_text("78\n")
     assert slurmd_start(tmp_path, None, "n1") is None
     (tmp_path / "var/run/slurmd.pid").write_text("")
+    assert slurmd_start(tmp_path, None, "n1") is None
+
+
+def test_without_a_pid_file_it_is_the_only_slurmd_of_this_machine(tmp_path: Path) -> None:
+    machine(tmp_path, "run/elsewhere.pid")  # its slurmd is in a container
+    assert slurmd_start(tmp_path, None, "n1") is None
+    process(tmp_path, 90, "slurmd", after_s=60)
+    process(tmp_path, 91, "slurmd", after_s=70, parent=90)  # about to run a prolog
+    process(tmp_path, 92, "slurmstepd", after_s=80)
+    assert slurmd_start(tmp_path, None, "n1") == 1060
+    process(tmp_path, 93, "slurmd", after_s=90)
     assert slurmd_start(tmp_path, None, "n1") is None
 
 
