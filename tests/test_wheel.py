@@ -11,6 +11,7 @@ import pytest
 from tests.sim.api import Sim
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+HOOKS = ("prolog", "epilog", "task-prolog")
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -33,6 +34,7 @@ def test_the_wheel_holds_the_package_the_templates_and_the_licence(wheel: Path) 
         names = archive.namelist()
     assert "slurm_mig/data/templates/gres.conf.j2" in names
     assert "slurm_mig/data/systemd/slurmd.service.d/slurm-mig.conf" in names
+    assert {f"slurm_mig/data/hooks/{name}" for name in HOOKS} <= set(names)
     assert "slurm_mig/py.typed" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
@@ -50,3 +52,16 @@ def test_the_installed_program_generates_gres_conf(wheel: Path, tmp_path: Path) 
     lines = [line for line in text.splitlines() if "MultipleFiles=" in line]
     assert len(lines) == 5
     assert all("Flags=nvidia_gpu_env" in line for line in lines)
+
+
+def test_the_installed_hooks_find_their_program(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    pip = (tmp_path / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--no-deps", wheel, cwd=tmp_path)
+    (hooks,) = tmp_path.glob("venv/lib/python3*/site-packages/slurm_mig/data/hooks")
+    environ = {"SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "0", "SLURM_MIG_ROOT": str(tmp_path)}
+    done = subprocess.run([hooks / "prolog"], env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "gres-map.json is missing: run `slurm-mig gres-map`" in done.stderr
+    for name in ("epilog", "task-prolog"):
+        assert subprocess.run([hooks / name], env=environ).returncode == 0

@@ -4,7 +4,7 @@ A job without GPUs ends here, before anything is loaded: most jobs of most nodes
 """
 
 import sys
-from posix import environ
+from posix import _exit, environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,14 @@ def has_gpus(variables: "Mapping[bytes, bytes]") -> bool:
 
 if __name__ == "__main__":
     if not has_gpus(environ):
-        sys.exit(0)
+        _exit(0)
     # -I and -S leave no way to this package but its own place.
     sys.path.insert(0, __file__.rpartition("/slurm_mig/")[0] or "/")
     from slurm_mig.hooks.run import run
 
-    sys.exit(run(sys.argv[1], environ))
+    code = run(sys.argv[1], environ)
+    try:
+        sys.stdout.flush()
+    finally:
+        # All files are closed; to take the interpreter apart would keep the next job waiting.
+        _exit(code)

@@ -3,7 +3,7 @@
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import closing, gres_map, jobmaps, opening
+from slurm_mig.hooks import closing, gres_map, opening
 from slurm_mig.hooks.binding import Binding
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.log import ERROR, Line
@@ -28,7 +28,10 @@ def write_down(
         _claim(root, registry, job, the_map, bound.slices, line)
         try:
             _open_record(root, registry, job, the_map, bound)
-            jobmaps.add(root, settings, bound.slices, job.job_id, job.uid or 0)
+            if settings.job_maps:
+                from slurm_mig.hooks import jobmaps
+
+                jobmaps.add(root, settings, bound.slices, job.job_id, job.uid or 0)
         except (OSError, HookError) as error:
             line.warn(f"not recorded: {error}", ERROR)
         registry.unlock()
@@ -47,7 +50,10 @@ def refuse(root: str, job: Job, slices: tuple[Slice, ...], settings: Settings) -
     try:
         registry.lock()
         registry.mark_refused(job.job_id)
-        jobmaps.remove(root, settings, slices, job.job_id)
+        if settings.job_maps:
+            from slurm_mig.hooks import jobmaps
+
+            jobmaps.remove(root, settings, slices, job.job_id)
         for one in slices:
             registry.release(one.name, job.job_id)
         begun = (registry.record(job.job_id) or {}).get("record")

@@ -4,7 +4,7 @@ import os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import cgroups, closing, gres_map, jobmaps, machine
+from slurm_mig.hooks import cgroups, closing, gres_map, machine
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.leftovers import Ended
 from slurm_mig.hooks.log import ERROR, Line
@@ -31,7 +31,7 @@ def settle(
         lambda: registry.lock(),
         lambda: _close(root, registry, job, slices, ended, line),
         lambda: _release(registry, job, slices),
-        lambda: jobmaps.remove(root, settings, slices, job.job_id),
+        lambda: _unmap(root, job, slices, settings),
         lambda: registry.unlock(),
         lambda: closing.finish(root, registry),
     ):
@@ -45,6 +45,13 @@ def _release(registry: Registry, job: Job, slices: tuple[Slice, ...]) -> None:
     names = [one.name for one in slices] or registry.bound_to(job.job_id)
     for name in names:
         registry.release(name, job.job_id)
+
+
+def _unmap(root: str, job: Job, slices: tuple[Slice, ...], settings: Settings) -> None:
+    if settings.job_maps:
+        from slurm_mig.hooks import jobmaps
+
+        jobmaps.remove(root, settings, slices, job.job_id)
 
 
 def _close(

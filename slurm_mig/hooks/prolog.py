@@ -1,7 +1,7 @@
 """Before a job: are the slices that Slurm chose there, right and free? Then write it down."""
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import binding, cgroups, claims, gres_map, machine, probe
+from slurm_mig.hooks import binding, cgroups, claims, gres_map, machine
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.log import Line
 from slurm_mig.hooks.settings import Settings
@@ -51,6 +51,8 @@ def _check(root: str, bound: binding.Binding) -> None:
 
 def _bind(root: str, job: Job, the_map: GresMap) -> binding.Binding:
     if the_map.constrained and cgroups.inside(root, job.job_id, job.sluid):
+        from slurm_mig.hooks import probe
+
         return binding.from_opening(job.gpus, the_map, probe.opened(root, the_map))
     return binding.from_environment(job.gpus, the_map)
 

@@ -3,7 +3,7 @@
 import os
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import plaintoml, rootfiles
+from slurm_mig.hooks import rootfiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class Settings:
         self.dcgm_job_mapping_dir = ""
         self.problem: str | None = None
 
+    @property
+    def job_maps(self) -> bool:
+        """Whether any other program is told which job has which slice."""
+        return bool(self.gpustat_dir or self.dcgm_job_mapping_dir)
+
 
 def load(root: str) -> Settings:
     """The site's settings, or the defaults with the reason; never raises."""
@@ -53,12 +58,14 @@ def load(root: str) -> Settings:
 
 def parse(text: str) -> Settings:
     """Raises HookError naming the first thing that is wrong; other tables are not looked at."""
+    from slurm_mig.hooks import plaintoml  # only where there is something to parse
+
     settings, tables = Settings(), plaintoml.tables(text)
     table = (_any_toml(text) if tables is None else tables).get("hooks", {})
     if not isinstance(table, dict):
         raise HookError("hooks is no table")
     for name, value in table.items():
-        if name == "problem" or not hasattr(settings, name):
+        if name == "problem" or name not in vars(settings):
             raise HookError(f"[hooks] has no setting {name!a}")
         setattr(settings, name, _checked(name, value, getattr(settings, name)))
     return settings

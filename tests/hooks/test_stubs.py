@@ -47,7 +47,10 @@ def test_a_refusal_is_told_to_slurmd(node: FakeNode) -> None:
 def loaded(node: FakeNode, hook: str, **more: str) -> set[str]:
     """The modules that a run of a hook loads beyond those that every Python has loaded."""
     code = (
-        "import sys\nhad = set(sys.modules)\n"
+        "import posix, sys\n"
+        # The program leaves at once when it is done; we still want to look around.
+        "posix._exit = sys.exit\n"
+        "had = set(sys.modules)\n"
         f"sys.argv = ['x', {hook!r}]\n"
         "import builtins\n"
         f"path = {str(CHECKOUT / 'slurm_mig/hooks/__main__.py')!r}\n"
