@@ -12,7 +12,7 @@ KEYS = ("prolog", "epilog", "taskprolog")
 PACKAGE = Path(__file__).resolve().parents[1]
 _OURS = (b"slurm-mig", b"slurm_mig")
 _START = 1 << 16  # bytes: who calls us says so before
-_OTHERS_WRITE = 0o022
+_GROUP_WRITES, _ALL_WRITE = 0o020, 0o002
 
 
 def find_scripts(root: Path, conf: Conf) -> Mapping[str, tuple[Script, ...]]:
@@ -49,5 +49,10 @@ def _script(path: Path) -> Script:
         path=str(path),
         executable=os.access(path, os.X_OK),
         ours=any(word in start for word in _OURS),
-        others_may_write=found.st_uid != 0 or bool(found.st_mode & _OTHERS_WRITE),
+        others_may_write=_others_may_write(found),
     )
+
+
+def _others_may_write(found: os.stat_result) -> bool:
+    group = bool(found.st_mode & _GROUP_WRITES) and found.st_gid != 0
+    return found.st_uid != 0 or group or bool(found.st_mode & _ALL_WRITE)

@@ -5,11 +5,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import hooking, roots
 from tests.cluster.cluster import Cluster
+from tests.cluster.node import CHECKOUT
+from tests.cluster.test_gres_map import autodetected
 
 NODES = {"n1": ["h100-80gb", "l40s"], "n2": ["a100-40gb=3g.20gb/4x1g.5gb"]}
 Found = set[tuple[str, str]]
@@ -34,8 +37,24 @@ def doctor(cluster: Cluster, name: str) -> tuple[int, Found]:
 
 
 def test_nothing_is_wrong_with_a_good_cluster(good: Cluster) -> None:
+    # A checkout of an ordinary user's is no place for what root runs: rightly told.
+    not_roots = (CHECKOUT / "hooks/prolog").stat().st_uid != 0
+    about_owner = {("wrong", name) for name in ("Prolog", "Epilog", "TaskProlog")}
     for name in good.names:
-        assert doctor(good, name) == (0, {("note", "SchedulerParameters")})
+        _, found = doctor(good, name)
+        assert found - (about_owner if not_roots else set()) == {("note", "SchedulerParameters")}
+
+
+@pytest.mark.parametrize("slurm", roots.GATING)
+def test_nothing_is_wrong_where_slurm_detects_the_slices(slurm: str, tmp_path: Path) -> None:
+    """What is risky of AutoDetect in the old release is said."""
+    with Cluster.up(tmp_path / "c", NODES, slurm=slurm, gres=autodetected) as cluster:
+        code, found = doctor(cluster, "n1")
+    assert code == 0
+    assert (("risky", "Slurm 22.05.8") in found) == (slurm == "22.05")
+    # No hooks here, and nothing else that is worth a word.
+    about = {"Prolog", "Epilog", "TaskProlog", "Slurm 22.05.8"}
+    assert {name for _, name in found} <= about
 
 
 def test_device_constraint_switched_off(good: Cluster) -> None:

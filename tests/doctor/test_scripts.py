@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,22 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert find_scripts(tmp_path, conf(tmp_path, "TaskPlugin=x\n")) == {}
 
 
-@pytest.mark.parametrize(("mode", "runs", "others"), [
-    (0o755, True, False), (0o644, False, False), (0o775, True, True), (0o757, True, True),
-])  # fmt: skip
-def test_modes(tmp_path: Path, mode: int, runs: bool, others: bool) -> None:
-    script(tmp_path, "opt/p", "", mode)
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "runs", "others"),
+    [
+        (0o755, 0, 0, True, False),
+        (0o755, 0, 7, True, False),
+        (0o755, 7, 0, True, True),
+        (0o644, 0, 0, False, False),
+        (0o775, 0, 0, True, False),
+        (0o775, 0, 7, True, True),
+        (0o757, 0, 0, True, True),
+    ],
+)
+def test_who_may_run_and_write_it(
+    tmp_path: Path, mode: int, owner: int, group: int, runs: bool, others: bool
+) -> None:
+    os.chown(script(tmp_path, "opt/p", "", mode), owner, group)
     ((found,),) = find_scripts(tmp_path, conf(tmp_path, "Prolog=/opt/p\n")).values()
     assert (found.executable, found.others_may_write) == (runs, others)
 
