@@ -12,8 +12,15 @@ if TYPE_CHECKING:
 
 
 def has_gpus(variables: "Mapping[bytes, bytes]") -> bool:
-    """Whether Slurm says that this job or step has any."""
-    return bool(variables.get(b"SLURM_JOB_GPUS") or variables.get(b"SLURM_STEP_GPUS"))
+    """Whether Slurm says that this job or step has any.
+
+    A hook of the node's has the first. Of a task with --gpus-per-task=TYPE:N, Slurm 22.05 says
+    only what was asked for, as SLURM_GPUS_PER_TASK and the like.
+    """
+    if variables.get(b"SLURM_JOB_GPUS") or variables.get(b"SLURM_STEP_GPUS"):
+        return True
+    asked = any(name.startswith(b"SLURM_GPUS") for name in variables)
+    return asked or b"gpu" in variables.get(b"SLURM_TRES_PER_TASK", b"")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,36 @@ def from_opening(gpus: str, the_map: GresMap, opened: frozenset[int]) -> Binding
     return Binding(slices, complete=True, foreign=foreign)
 
 
+def of_task(gpus: str, the_map: GresMap, opened: frozenset[int], *, bound: bool) -> Binding:
+    """A task's slices, from inside it. HookError for a list that the map contradicts.
+
+    What opens is the task's. Slurm's list is the step's at best: where each task has GPUs of
+    its own (`bound`), it names the same index to all of them, or none at all (22.05, with a
+    type). Only where more opens than it names, and tasks are not bound, is something foreign.
+    """
+    named = resolve(gpus, the_map) if gpus else ()
+    own = tuple(one for one in the_map.slices if one.gres_index in opened)
+    if the_map.constrained is not True and len(own) == len(the_map.slices) > len(named):
+        return Binding(named, complete=False)  # nothing is constrained: believe the list
+    if bound or not named or len(own) <= len(named):
+        return Binding(own, complete=True)
+    foreign = tuple(one for one in own if one not in named)
+    return Binding(tuple(one for one in own if one in named), complete=True, foreign=foreign)
+
+
+def share(slices: tuple[Slice, ...], task: int, tasks: int) -> tuple[Slice, ...]:
+    """A task's part where Slurm gave all to each (22.05, --gpus-per-task=TYPE:N): of every type
+    an equal number, no slice twice. All of them where that does not come out even."""
+    mine: list[Slice] = []
+    for kind in dict.fromkeys(one.type for one in slices):
+        alike = [one for one in slices if one.type == kind]
+        part, rest = divmod(len(alike), tasks)
+        if rest or task >= tasks:
+            return slices
+        mine += alike[task * part : (task + 1) * part]
+    return tuple(mine)
+
+
 def resolve(gpus: str, the_map: GresMap) -> tuple[Slice, ...]:
     """The slices that a list names ("0,2", "0-2", UUIDs), each once, in gres order.
 

@@ -41,6 +41,42 @@ def text(environ: "Mapping[bytes, bytes]", name: bytes) -> str | None:
     return value.decode("utf-8", "backslashreplace") or None
 
 
+class Task:
+    """A task's place among those of its step on this node, and what each was asked to have.
+
+    `gpus` is the number of GPUs for each task (--gpus-per-task, --tres-per-task); None: the
+    tasks are not bound, or it cannot be told.
+    """
+
+    __slots__ = ("gpus", "local_id", "tasks")
+
+    def __init__(self, environ: "Mapping[bytes, bytes]") -> None:
+        self.local_id = _number(environ.get(b"SLURM_LOCALID")) or 0
+        node = _number(environ.get(b"SLURM_NODEID")) or 0
+        counts = _tasks_of_nodes(environ.get(b"SLURM_STEP_TASKS_PER_NODE", b""))
+        self.tasks = counts[node] if node < len(counts) else 1
+        asked = environ.get(b"SLURM_GPUS_PER_TASK", b"").split(b",")
+        asked += [
+            word.rpartition(b"gpu")[2].replace(b"=", b":")
+            for word in environ.get(b"SLURM_TRES_PER_TASK", b"").split(b",")
+            if b"gres/gpu" in word or b"gres:gpu" in word
+        ]
+        told = [_number(word.rpartition(b":")[2]) for word in asked if word]
+        self.gpus = sum(number or 1 for number in told) or None
+
+
+def _tasks_of_nodes(value: bytes) -> list[int]:
+    """ "2(x3),1" -> [2, 2, 2, 1]; empty for anything odd, or too long to be true."""
+    counts: list[int] = []
+    for word in value.split(b","):
+        tasks, _, times = word.removesuffix(b")").partition(b"(x")
+        number, repeated = _number(tasks), _number(times) if times else 1
+        if number is None or repeated is None or repeated > 1 << 16:
+            return []
+        counts += [number] * repeated
+    return counts
+
+
 def _number(value: bytes | None) -> int | None:
     """A plain decimal number, or None."""
     if value is None or not value.isdigit() or len(value) > 10:

@@ -7,10 +7,10 @@ import sys
 
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import binding, gres_map, machine, probe
-from slurm_mig.hooks.environment import Job, text
+from slurm_mig.hooks.environment import Job, Task, text
 from slurm_mig.hooks.log import CRITICAL, Line
 from slurm_mig.hooks.settings import Settings
-from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.hooks.slices import Slice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,28 +26,28 @@ def task_prolog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings,
     the_map = gres_map.load(root)
     if stale := machine.why_stale(root, the_map):
         raise HookError(stale)
-    slices = _own(root, gpus, the_map, line)
+    opened = probe.opened(root, the_map)
+    place = Task(environ)
+    bound = binding.of_task(gpus, the_map, opened, bound=place.gpus is not None)
+    slices = bound.slices
+    if place.tasks > 1 and place.gpus and len(slices) == place.gpus * place.tasks:
+        slices = binding.share(slices, place.local_id, place.tasks)
     line.put(slices=",".join(one.name for one in slices))
+    _report(bound, gpus, line)
     sys.stdout.write("".join(f"{told}\n" for told in tell(slices, settings.export)))
     return 0
 
 
-def _own(root: str, gpus: str, the_map: GresMap, line: Line) -> tuple[Slice, ...]:
-    """Of the slices that Slurm names those that open; all of them where all of the node's do."""
-    named = binding.resolve(gpus, the_map)
-    opened = probe.opened(root, the_map)
-    if the_map.constrained is not True and len(opened) == len(the_map.slices) > len(named):
+def _report(bound: binding.Binding, gpus: str, line: Line) -> None:
+    """What an administrator should know of it, and of a breach the user too."""
+    if not bound.complete:
         line.warn("devices are not constrained: the environment is believed")
-        return named
-    foreign = [one for one in the_map.slices if one.gres_index in opened and one not in named]
-    if foreign:
-        names = ",".join(one.name for one in foreign)
+    if bound.foreign:
+        names = ",".join(one.name for one in bound.foreign)
         line.warn(f"ISOLATION BREACH: this task can open {names}, not its own", CRITICAL)
         _say(f"please report: this task can open {names}, which are not its own")
-    own = tuple(one for one in named if one.gres_index in opened)
-    if not own:
+    if gpus and not bound.slices:
         line.warn("none of the slices that Slurm names can be opened")
-    return own
 
 
 def _say(text: str) -> None:

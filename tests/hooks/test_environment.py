@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import jsonlight
-from slurm_mig.hooks.environment import Job
+from slurm_mig.hooks.environment import Job, Task
 
 FULL = {
     b"SLURM_JOB_ID": b"42",
@@ -58,3 +58,24 @@ def test_an_exit_code_that_is_none(value: bytes) -> None:
     job = Job({**FULL, b"SLURM_JOB_EXIT_CODE2": value})
     assert job.exit_code is None
     assert job.signal is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, (0, 1, None)),
+        ({b"SLURM_GPUS_PER_TASK": b"2"}, (0, 1, 2)),
+        ({b"SLURM_GPUS_PER_TASK": b"1g.5gb:1,3g:2"}, (0, 1, 3)),
+        ({b"SLURM_GPUS_PER_TASK": b"1g.5gb"}, (0, 1, 1)),
+        ({b"SLURM_TRES_PER_TASK": b"cpu=2,gres/gpu:1g.5gb=2"}, (0, 1, 2)),
+        ({b"SLURM_TRES_PER_TASK": b"gres/gpu:1g.5gb:1"}, (0, 1, 1)),
+        ({b"SLURM_TRES_PER_TASK": b"cpu=2"}, (0, 1, None)),
+        ({b"SLURM_STEP_TASKS_PER_NODE": b"2(x2),1", b"SLURM_NODEID": b"2"}, (0, 1, None)),
+        ({b"SLURM_STEP_TASKS_PER_NODE": b"3,4", b"SLURM_NODEID": b"1"}, (0, 4, None)),
+        ({b"SLURM_STEP_TASKS_PER_NODE": b"2(x99999999)", b"SLURM_LOCALID": b"1"}, (1, 1, None)),
+        ({b"SLURM_STEP_TASKS_PER_NODE": b"x", b"SLURM_LOCALID": b"-1"}, (0, 1, None)),
+    ],
+)
+def test_a_task(variables: dict[bytes, bytes], wanted: tuple[int, int, int | None]) -> None:
+    task = Task(variables)
+    assert (task.local_id, task.tasks, task.gpus) == wanted

@@ -33,9 +33,9 @@ def allow(node: FakeNode, *indices: int) -> None:
             (node.root / file["path"].lstrip("/")).chmod(0o666)
 
 
-def task(node: FakeNode, step_gpus: str | None, job_gpus: str = "") -> list[str]:
+def task(node: FakeNode, step_gpus: str | None, job_gpus: str = "", **more: str) -> list[str]:
     """What the stub prints in a task of the user."""
-    environ = {"SLURM_MIG_ROOT": str(node.root), "SLURM_JOB_ID": "7", "SLURM_PROCID": "0"}
+    environ = {"SLURM_MIG_ROOT": str(node.root), "SLURM_JOB_ID": "7", "SLURM_PROCID": "0", **more}
     if step_gpus is not None:
         environ["SLURM_STEP_GPUS"] = step_gpus
     if job_gpus:
@@ -64,6 +64,33 @@ def test_one_slice(node: FakeNode) -> None:
 def test_a_task_of_several_gets_its_own_slice(node: FakeNode) -> None:
     allow(node, 2)  # --gpus-per-task: the list is the step's, the cgroup the task's
     assert task(node, "1,2") == [f"export CUDA_VISIBLE_DEVICES={uuids(node, 2)}"]
+
+
+def test_a_list_that_names_the_same_to_every_task(node: FakeNode) -> None:
+    allow(node, 2)  # seen with --gpus-per-task=1 under 22.05: both tasks are told 0
+    assert task(node, "0") == [f"export CUDA_VISIBLE_DEVICES={uuids(node, 2)}"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"SLURM_GPUS_PER_TASK": "1g:1"}, {"SLURM_TRES_PER_TASK": "gres/gpu:1g:1"}]
+)
+def test_no_list_where_tasks_are_bound_by_type(node: FakeNode, asked: dict[str, str]) -> None:
+    allow(node, 2)  # seen under 22.05
+    assert task(node, None, **asked) == [f"export CUDA_VISIBLE_DEVICES={uuids(node, 2)}"]
+
+
+def test_bound_tasks_have_more_than_the_list_says(node: FakeNode) -> None:
+    allow(node, 0, 2)
+    told = task(node, "0", SLURM_GPUS_PER_TASK="3g:1,1g:1")
+    assert told[0] == f"export CUDA_VISIBLE_DEVICES={uuids(node, 0, 2)}"
+
+
+@pytest.mark.parametrize(("local_id", "index"), [("0", 1), ("1", 2)])
+def test_tasks_that_slurm_did_not_bind_share(node: FakeNode, local_id: str, index: int) -> None:
+    allow(node, 1, 2)  # seen under 22.05: each of two tasks opens both slices
+    asked = {"SLURM_GPUS_PER_TASK": "1g:1", "SLURM_STEP_TASKS_PER_NODE": "2"}
+    told = task(node, None, SLURM_LOCALID=local_id, **asked)
+    assert told == [f"export CUDA_VISIBLE_DEVICES={uuids(node, index)}"]
 
 
 def test_a_batch_script_has_the_job_s_list(node: FakeNode) -> None:
