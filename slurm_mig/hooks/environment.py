@@ -61,6 +61,9 @@ class Task:
             for word in environ.get(b"SLURM_TRES_PER_TASK", b"").split(b",")
             if b"gres/gpu" in word or b"gres:gpu" in word
         ]
+        if asked == [b""]:  # srun keeps its own options from its tasks, but not what they mean
+            bind = environ.get(b"SLURMD_TRES_BIND", b"").replace(b"+", b";").split(b";")
+            asked = [word for word in bind if word.startswith(b"gpu:per_task:")]
         told = [_number(word.rpartition(b":")[2]) for word in asked if word]
         self.gpus = sum(number or 1 for number in told) or None
 

@@ -70,6 +70,8 @@ def test_an_exit_code_that_is_none(value: bytes) -> None:
         ({b"SLURM_TRES_PER_TASK": b"cpu=2,gres/gpu:1g.5gb=2"}, (0, 1, 2)),
         ({b"SLURM_TRES_PER_TASK": b"gres/gpu:1g.5gb:1"}, (0, 1, 1)),
         ({b"SLURM_TRES_PER_TASK": b"cpu=2"}, (0, 1, None)),
+        ({b"SLURMD_TRES_BIND": b"gpu:per_task:a100_1g.5gb:1"}, (0, 1, 1)),
+        ({b"SLURMD_TRES_BIND": b"gpu:single:1"}, (0, 1, None)),
         ({b"SLURM_STEP_TASKS_PER_NODE": b"2(x2),1", b"SLURM_NODEID": b"2"}, (0, 1, None)),
         ({b"SLURM_STEP_TASKS_PER_NODE": b"3,4", b"SLURM_NODEID": b"1"}, (0, 4, None)),
         ({b"SLURM_STEP_TASKS_PER_NODE": b"2(x99999999)", b"SLURM_LOCALID": b"1"}, (1, 1, None)),
