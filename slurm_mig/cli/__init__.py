@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -64,8 +65,8 @@ def run(arguments: list[str] | None = None) -> int:
     except SlurmMigError as error:
         click.echo(f"slurm-mig: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of our output has seen enough
+        _drop_output()
         return 1
     except OSError as error:
         return _cannot_write(error) if error.errno in FULL else report_bug(error)
@@ -74,7 +75,13 @@ def run(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _drop_output() -> None:
+    """Keep Python from failing once more at its end, when it flushes what nobody takes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _cannot_write(error: OSError) -> int:
+    _drop_output()
     click.echo(f"slurm-mig: the output could not be written: {error.strerror}", err=True)
     return 1
 
