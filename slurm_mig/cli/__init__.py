@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -70,8 +71,8 @@ def run(arguments: list[str] | None = None) -> int:
         told = "\n  ".join([str(error), *getattr(error, "__notes__", ())])
         click.echo(f"slurm-mig: {told}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of our output has seen enough
+        _drop_output()
         return 1
     except OSError as error:
         return _cannot_write(error) if error.errno in FULL else report_bug(error)
@@ -80,7 +81,13 @@ def run(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _drop_output() -> None:
+    """Keep Python from failing once more at its end, when it flushes what nobody takes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _cannot_write(error: OSError) -> int:
+    _drop_output()
     click.echo(f"slurm-mig: the output could not be written: {error.strerror}", err=True)
     return 1
 

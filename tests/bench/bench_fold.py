@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from slurm_mig.gpu.inventory import to_json
 from slurm_mig.model import Node
@@ -38,6 +39,15 @@ def nodes(number: int) -> Iterator[Node]:
         yield kinds[at % LAYOUTS]._replace(name=f"n{at:05}")
 
 
+class Answer(NamedTuple):
+    """CPU seconds in all and of the fold alone, peak memory in KiB, and groups found."""
+
+    seconds: float
+    fold_seconds: float
+    peak_kib: int
+    groups: int
+
+
 class Timed:
     """The nodes of an iterator, and the seconds that it took to come by them."""
 
@@ -53,8 +63,8 @@ class Timed:
             start = time.process_time()
 
 
-def measure(folder: Path) -> tuple[float, float, int, int]:
-    """CPU seconds in all and of the fold alone, peak KiB and groups, over a folder of files."""
+def measure(folder: Path) -> Answer:
+    """A folder of files, read and folded by this process."""
     from slurm_mig.generate.build import Request, for_inventory
     from slurm_mig.gpu.inventory_reader import read_nodes
     from tests.slurm.nodes import options
@@ -64,34 +74,46 @@ def measure(folder: Path) -> tuple[float, float, int, int]:
     made = for_inventory(reading, Request(options()))
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return seconds, seconds - reading.seconds, peak, len(made.groups)
+    return Answer(seconds, seconds - reading.seconds, peak, len(made.groups))
 
 
-def run(number: int) -> tuple[float, float, int, int]:
-    """The median run over an inventory of this many nodes."""
-    with tempfile.TemporaryDirectory() as name:
-        for each in nodes(number):
-            Path(name, f"{each.name}.json").write_text(json.dumps(to_json(each)))
-        command = [sys.executable, "-m", "tests.bench.bench_fold", name]
-        answers = [json.loads(subprocess.check_output(command)) for _ in range(RUNS)]
-    seconds, alone = (median(answer[which] for answer in answers) for which in (0, 1))
-    return seconds, alone, max(answer[2] for answer in answers), answers[0][3]
+def prepare(folder: Path, number: int) -> Path:
+    """An inventory of this many nodes, a file each."""
+    inventory = folder / str(number)
+    inventory.mkdir()
+    for each in nodes(number):
+        (inventory / f"{each.name}.json").write_text(json.dumps(to_json(each)))
+    return inventory
+
+
+def run(inventory: Path) -> Answer:
+    """One measurement, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.bench_fold", str(inventory)]
+    return Answer(*json.loads(subprocess.check_output(command)))
 
 
 def main() -> None:
-    """Print a line a size, and the growth from one to the other."""
+    """Print a line a size, and the growth from one to the other.
+
+    The sizes take turns, so that a busy hour of the machine meets both alike.
+    """
     if len(sys.argv) > 1:
         print(json.dumps(measure(Path(sys.argv[1]))))
         return
-    results = [run(number) for number in SIZES]
-    for number, (seconds, alone, peak, groups) in zip(SIZES, results, strict=True):
+    with tempfile.TemporaryDirectory() as name:
+        small, large = (prepare(Path(name), number) for number in SIZES)
+        turns = [(run(small), run(large)) for _ in range(RUNS)]
+    for at, number in enumerate(SIZES):
+        answers = [turn[at] for turn in turns]
         print(
-            f"fold {number:>6} nodes: {seconds:6.2f} s of CPU from JSON files, {alone:5.2f} s of it"
-            f" the fold, {peak / 1024:5.1f} MiB, {groups} groups"
+            f"fold {number:>6} nodes: {median(a.seconds for a in answers):6.2f} s of CPU from JSON"
+            f" files, {median(a.fold_seconds for a in answers):5.2f} s of it the fold,"
+            f" {max(a.peak_kib for a in answers) / 1024:5.1f} MiB, {answers[0].groups} groups"
         )
-    for which, what in enumerate(("in all", "of the fold")):
-        growth = results[1][which] / results[0][which] / (SIZES[1] / SIZES[0])
-        print(f"growth per node from {SIZES[0]} to {SIZES[1]} {what}: {growth:.2f} (1 is linear)")
+    more = SIZES[1] / SIZES[0]
+    in_all = median(large.seconds / small.seconds for small, large in turns) / more
+    alone = median(large.fold_seconds / small.fold_seconds for small, large in turns) / more
+    print(f"growth per node: {in_all:.2f} in all, {alone:.2f} of the fold (1 is linear)")
 
 
 if __name__ == "__main__":

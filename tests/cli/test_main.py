@@ -86,6 +86,17 @@ def test_a_full_disk_is_no_bug() -> None:
     assert done.stderr == "slurm-mig: the output could not be written: No space left on device\n"
 
 
+def test_a_reader_that_leaves_is_no_bug() -> None:
+    script = '"$0" -m slurm_mig --help; echo "exit $?" >&2'
+    done = subprocess.run(
+        ["bash", "-c", f"({script}) | true", sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr in ("exit 0\n", "exit 1\n")  # 0: all was written before it left
+
+
 def test_usage_is_2() -> None:
     assert cli.run(["no-such-command"]) == 2
     assert cli.run(["--no-such-option"]) == 2

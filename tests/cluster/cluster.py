@@ -1,7 +1,9 @@
 """A real slurmctld and one slurmd for each simulated node, on this machine."""
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -88,7 +90,7 @@ class Cluster(Machines):
     def stop_slurmd(self, name: str) -> None:
         """Stop the slurmd of a node; its jobs go on."""
         pid = int((self.node(name).folder / "slurmd.pid").read_text())
-        self.exec(name, ["kill", str(pid)])
+        os.kill(pid, signal.SIGTERM)
         _wait_gone(pid)
 
     def logs(self, lines: int = 15) -> str:

@@ -50,8 +50,8 @@ def _needs_building(version: str) -> bool:
 
 def _need_root(purpose: str) -> None:
     if os.geteuid() != 0:
-        again = "sudo " + " ".join([sys.executable, "-m", *sys.orig_argv[2:]])
-        raise apt.SetupError(f"must be root to {purpose}; run: {again}")
+        # Not only for this: namespaces, cgroups and device nodes need root as well.
+        raise apt.SetupError(f"must be root to {purpose}: run the same command again as root")
 
 
 def _say(text: str) -> None:

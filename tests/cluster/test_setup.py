@@ -27,7 +27,7 @@ def test_without_root_it_says_what_to_run() -> None:
     done = subprocess.run(words, cwd=CHECKOUT, env=env, capture_output=True, text=True)
     assert done.returncode != 0
     assert "SetupError: must be root to" in done.stderr
-    assert "run: sudo " in done.stderr
+    assert "run the same command again as root" in done.stderr
 
 
 def test_missing_names_what_is_not_installed() -> None:

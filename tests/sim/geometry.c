@@ -127,8 +127,9 @@ static unsigned harm(const struct ms_world *w, unsigned gpu, unsigned start, uns
 }
 
 /* Where the driver puts an instance when not told. Assumed: where it harms least, then the
- * lowest. This gives the published orders of A100 logs (seven 1g become GI 13, 11, 12, 7, 8,
- * 9, 10; three 2g become 5, 3, 4) and the known failure of -cgi 19,19,14,9. */
+ * lowest. This gives the orders that we remember from NVIDIA's user guide (A100: seven 1g
+ * become GI 13, 11, 12, 7, 8, 9, 10; three 2g become 5, 3, 4), which were not checked again,
+ * and the known failure of -cgi 19,19,14,9. */
 static unsigned best_start(const struct ms_world *w, unsigned gpu,
                            const struct ms_gi_profile *profile) {
     unsigned best = ANYWHERE, least = ANYWHERE;

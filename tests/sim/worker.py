@@ -3,15 +3,14 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from tests.sim import cuda, library
 from tests.sim.errors import SimError, name_of
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+STOP = {signal.SIGTERM, signal.SIGINT}
 KINDS = {"compute": 0, "graphics": 1, "client": 2}
 
 
@@ -66,21 +65,18 @@ def work(kind: str, memory: str, activity: str, seconds: float | None) -> int:
     steps = parse_steps(memory, activity)
     device = cuda.choose(library.show(folder), dev, os.environ.get("CUDA_VISIBLE_DEVICES"))
     place = (device.gpu_index, device.gi_id, device.ci_id)
-    signal.signal(signal.SIGTERM, _stop)
+    # Blocked, and waited for: a handler could run just before a sleep, which would then go on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     code = library.add_process(folder, os.getpid(), KINDS[kind], place, steps)
     if code != 0:
         raise SimError(f"cannot use {device.names[0]}: {name_of(code)}")
     try:
         print(f"using {device.names[0]} {_files(device.files)} pid {os.getpid()}", flush=True)
-        time.sleep(1e9 if seconds is None else seconds)
+        stopped = signal.sigtimedwait(STOP, 1e9 if seconds is None else seconds)
     finally:
         library.call("process_remove", folder, os.getpid())
-    return 0
+    return 0 if stopped is None else 128 + stopped.si_signo
 
 
 def _files(files: Sequence[Path]) -> str:
     return ",".join("/dev/" + "/".join(path.parts[path.parts.index("dev") + 1 :]) for path in files)
-
-
-def _stop(number: int, _: object) -> NoReturn:
-    raise SystemExit(128 + number)
