@@ -89,9 +89,19 @@ def minors(storm: Storm, node: str, record: hooking.Record) -> frozenset[int]:
     return frozenset(mig[key] for mig in found for key in ("gi_minor", "ci_minor"))
 
 
+def sent_back(storm: Storm) -> set[int]:
+    """The jobs whose prolog was killed before slurmd's eyes: they come twice, and end once."""
+    return {run.job for run in storm.killed() if (run.kind, run.fate) == SEEN}
+
+
 def check_probes(storm: Storm) -> None:
     """What a record says is what its job could open; less only where it says so."""
-    told = {(probe.job, probe.node): probe.caps - {1, 2} for probe in storm.probes()}
+    twice = sent_back(storm)
+    told = {
+        (probe.job, probe.node): probe.caps - {1, 2}
+        for probe in storm.probes()
+        if probe.job not in twice
+    }
     for name in storm.cluster.names:
         for record in hooking.records(storm.cluster, name):
             seen = told.get((record["job_id"], name))
@@ -135,8 +145,11 @@ def check_ends(storm: Storm) -> None:
     """Exit codes and signals are slurmctld's, as far as Slurm tells an epilog."""
     known = storm.ends()
     killed = {run.job for run in storm.killed()}
+    twice = sent_back(storm)
     for name in storm.cluster.names:
         for record in hooking.records(storm.cluster, name):
+            if record["job_id"] in twice:
+                continue  # of the first time Slurm has a code of its own, and forgets it
             possible = {known[record["job_id"]].code}
             if record["job_id"] in killed:
                 possible.add((None, None))
