@@ -61,6 +61,7 @@ def sweep(root: str) -> int:
             for name in registry.bound_to(job_id):
                 registry.release(name, job_id)
         registry.forget_refusals()
+        registry.drop_drafts()
         registry.unlock()
         closing.finish(root, registry)
         return len(gone)

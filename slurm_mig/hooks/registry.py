@@ -97,6 +97,16 @@ class Registry:
         rootfiles.remove(self.jobs, f"{job_id}.json")
         rootfiles.remove(self.jobs, f"{job_id}{_INCOMPLETE}")
 
+    def drop_drafts(self) -> None:
+        """Remove what killed hooks had begun to write. Raises OSError. Hold the lock.
+
+        Whoever writes here holds it too, so a draft that is there now is nobody's.
+        """
+        for folder in (self.jobs, self.bindings):
+            for name in os.listdir(folder):
+                if name.startswith("."):
+                    rootfiles.remove(folder, name)
+
     def mark_incomplete(self, job_id: int, *, incomplete: bool) -> None:
         """Have later hooks see, or not see, that this record may lack slices. Raises OSError."""
         if incomplete:

@@ -55,3 +55,13 @@ def test_refusals_are_forgotten(node: FakeNode) -> None:
         assert not registry.was_refused(7)
     finally:
         registry.close()
+
+
+def test_what_a_killed_hook_had_begun_to_write_is_removed(node: FakeNode) -> None:
+    run = node.root / "run/slurm-mig"
+    assert dead.sweep(str(node.root)) == 0  # makes the folders
+    for draft in ("jobs/.111.json.26351", "bindings/.gpu0.gi1.ci0.7"):
+        (run / draft).write_text("half")
+    assert dead.sweep(str(node.root)) == 0
+    assert list((run / "jobs").iterdir()) == []
+    assert list((run / "bindings").iterdir()) == []
