@@ -40,7 +40,13 @@ def _up(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     settings = dict(arguments.set)
     options = Options(arguments.slurm, settings=settings, accounting=arguments.accounting)
-    cluster = Cluster.start(arguments.dir, simulated.parse_nodes(arguments.node), options)
+    try:
+        cluster = Cluster.start(arguments.dir, simulated.parse_nodes(arguments.node), options)
+        # From here on it stays up: a Ctrl-C that comes too late must not look like one in time.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        down(arguments.dir)  # if it came between these two lines
+        raise
     _last().unlink(missing_ok=True)
     _last().symlink_to(cluster.folder)
     run = "python -m tests.cluster exec"
