@@ -11,9 +11,9 @@ from slurm_mig.gpu.profile import gi_profile
 from slurm_mig.model import GpuIndex, MigMode, Placement
 from tests.contract.conftest import MakeMachine
 from tests.sim.layout import plan
-from tests.sim.models import keys, load
+from tests.sim.models import keys, load, mig_keys
 
-MIG_KEYS = [key for key in keys() if load(key).mig]
+MIG_KEYS = mig_keys()
 ON, OFF = MigMode(current=True, pending=True), MigMode(current=False, pending=False)
 GPU_0, GPU_1 = GpuIndex(0), GpuIndex(1)
 SHARED = "h100-80gb=3g.40gb:1c:2c/2g.20gb/1g.10gb:none"

@@ -22,11 +22,11 @@ from tests.cluster.slurmds import slurmd_g
 from tests.generate.machines import TOO_LONG, Judged, assert_as_predicted, judge, seen, unique_ids
 from tests.layouts import layouts
 from tests.sim.api import Sim
-from tests.sim.models import keys, load
+from tests.sim.models import load, mig_keys
 
 NewSim = Callable[..., Sim]
 VERSIONS = {"22.05": SlurmVersion(22, 5, 8), "24.11": SlurmVersion(24, 11, 5)}
-MIG_KEYS = [key for key in keys() if load(key).mig]
+MIG_KEYS = mig_keys()
 
 FORMS = {
     "config-only": (False, False),

@@ -18,9 +18,9 @@ from tests.gpu.truth import assert_is_the_truth
 from tests.layouts import layouts
 from tests.sim import library
 from tests.sim.api import Sim
-from tests.sim.models import keys, load
+from tests.sim.models import load, mig_keys
 
-MIG_KEYS = [key for key in keys() if load(key).mig]
+MIG_KEYS = mig_keys()
 # Of one test, many machines: the environment is set anew for each.
 MANY = settings(
     REPEATABLE,

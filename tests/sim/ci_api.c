@@ -90,17 +90,7 @@ static nvmlReturn_t do_nvmlGpuInstanceGetComputeInstancePossiblePlacements(
     nvmlReturn_t result = privileged_profile(w, instance, id, &t, &profile);
     if (result != NVML_SUCCESS)
         return result;
-    if (count == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    unsigned room = *count;
-    *count = profile->n_starts;
-    if (placements == NULL)
-        return NVML_SUCCESS;
-    if (room < profile->n_starts)
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    for (unsigned i = 0; i < profile->n_starts; i++)
-        placements[i] = (nvmlPlacement_t){profile->starts[i], profile->size};
-    return NVML_SUCCESS;
+    return ms_tell_placements(profile->starts, profile->n_starts, profile->size, placements, count);
 }
 READ_CALL(nvmlGpuInstanceGetComputeInstancePossiblePlacements,
           (nvmlGpuInstance_t instance, unsigned id, nvmlPlacement_t *placements, unsigned *count),

@@ -268,3 +268,18 @@ void ms_clear_geometry(struct ms_world *w, unsigned gpu) {
     memset(w->live->gpus[gpu].gi, 0, sizeof w->live->gpus[gpu].gi);
     w->live->geometry++;
 }
+
+nvmlReturn_t ms_tell_placements(const uint32_t *starts, unsigned n, unsigned size,
+                                nvmlPlacement_t *placements, unsigned *count) {
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    unsigned room = *count;
+    *count = n;
+    if (placements == NULL)
+        return NVML_SUCCESS;
+    if (room < n)
+        return NVML_ERROR_INSUFFICIENT_SIZE;
+    for (unsigned i = 0; i < n; i++)
+        placements[i] = (nvmlPlacement_t){starts[i], size};
+    return NVML_SUCCESS;
+}

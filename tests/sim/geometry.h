@@ -36,4 +36,8 @@ void ms_clear_geometry(struct ms_world *w, unsigned gpu);
 unsigned ms_max_mig_devices(const struct ms_model *model);
 unsigned ms_count_gis(const struct ms_gpu *gpu);
 
+/* What the calls named PossiblePlacements answer: how many there are, and, with room, where. */
+nvmlReturn_t ms_tell_placements(const uint32_t *starts, unsigned n, unsigned size,
+                                nvmlPlacement_t *placements, unsigned *count);
+
 #endif

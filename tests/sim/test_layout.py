@@ -4,7 +4,7 @@ import pytest
 
 from tests.sim.errors import SimError
 from tests.sim.layout import place, plan
-from tests.sim.models import keys, load
+from tests.sim.models import load, mig_keys
 
 
 def shape(key: str, text: str) -> list[tuple[str, int, list[tuple[int, int]]]]:
@@ -39,7 +39,7 @@ def test_an_order_that_the_driver_would_refuse_is_placed() -> None:
     assert len(units) == len(set(units)) == 8
 
 
-@pytest.mark.parametrize("key", [key for key in keys() if load(key).mig])
+@pytest.mark.parametrize("key", mig_keys())
 def test_balanced_is_as_mig_parted_means_it(key: str) -> None:
     slices = [gi.profile.slices for gi in plan(load(key), "balanced")]
     assert slices == ([3, 2, 1, 1] if load(key).units == 8 else [2, 1, 1])
