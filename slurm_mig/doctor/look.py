@@ -18,6 +18,7 @@ from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.conf import Conf, read_conf
 from slurm_mig.slurm.daemon import host_name, slurmd_start
 from slurm_mig.slurm.drift import autodetect_of
+from slurm_mig.system import epoch
 
 T = TypeVar("T")
 _PLUGIN_DIRS = (
@@ -69,9 +70,9 @@ def look(request: Request, hooks: HookFacts) -> Facts:
         hook_folder=str(own_hooks()),
         slurmd_start=start,
         gres_conf_changed=_changed(folder / "gres.conf") if folder else None,
-        generation=looker.ask("generation", lambda: store.generation(root)),
-        generation_changed=_changed(under(root, store.GENERATION)),
-        boot_id=looker.ask("boot id", lambda: store.boot_id(root)),
+        generation=looker.ask("generation", lambda: epoch.generation(str(root))),
+        generation_changed=_changed(under(root, f"{epoch.FOLDER}/{epoch.GENERATION}")),
+        boot_id=looker.ask("boot id", lambda: epoch.boot_id(str(root))),
         gres_map=looker.ask("gres map", lambda: store.read(root)),
         nvml_plugin=_nvml_plugin(root, conf),
         nvml_link=found_without_version(),

@@ -17,6 +17,7 @@ from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
 from slurm_mig.slurm.slurmd_list import parse_slurmd_list
 from slurm_mig.slurm.slurmd_options import SlurmdOptions
 from slurm_mig.slurm.version import SlurmVersion
+from slurm_mig.system import epoch
 
 
 class Request(NamedTuple):
@@ -47,7 +48,7 @@ class Made(NamedTuple):
 def make(request: Request) -> Made:
     """The map of this machine as it stands. Raises SlurmMigError where there can be none."""
     # Before all else: a change that begins while we look makes the map stale.
-    generation = store.generation(request.root)
+    generation = epoch.generation(str(request.root))
     version = request.version or scontrol.installed_version()
     node = _discover(request)
     missing = missing_files(node)
@@ -55,7 +56,7 @@ def make(request: Request) -> Made:
         raise Refused(f"no gres map: slices of {node.name} lack device files", missing)
     records = parse_slurmd_list(_list(request))
     head = Head(
-        boot_id=store.boot_id(request.root),
+        boot_id=epoch.boot_id(str(request.root)),
         generation=generation,
         slurm_version=str(version),
         constrained=_constrained(request.slurm_conf()),

@@ -1,4 +1,4 @@
-"""Where the map lies, and what tells a stale one: boot id and generation."""
+"""Where the map lies, and how it is written and read."""
 
 import json
 import os
@@ -9,32 +9,7 @@ from slurm_mig.errors import SlurmMigError
 from slurm_mig.files import under, write_atomic
 
 MAP = "/run/slurm-mig/gres-map.json"
-GENERATION = "/run/slurm-mig/generation"
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _AS_IT_MUST_BE = 0o100644  # a regular file (no link) that all may read
-
-
-def boot_id(root: Path) -> str:
-    """Which boot this is: of the machine below `root` where that one says, else of this one."""
-    moved = under(root, BOOT_ID)
-    return (moved if moved.exists() else Path(BOOT_ID)).read_text().strip()
-
-
-def generation(root: Path) -> int:
-    """How often the partitioning was changed since boot; 0 where nobody said.
-
-    Raises SlurmMigError where the file holds no such number.
-    """
-    path = under(root, GENERATION)
-    try:
-        text = path.read_text(errors="replace").strip()
-    except FileNotFoundError:
-        return 0
-    except OSError as why:
-        raise SlurmMigError(f"{path}: {why.strerror}") from why
-    if not (text.isascii() and text.isdigit()):
-        raise SlurmMigError(f"{path}: {text[:40]!r} is no number: remove it, restart slurmd")
-    return int(text)
 
 
 def write(root: Path, made: dict[str, Any]) -> bool:

@@ -3,13 +3,14 @@
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import closing, gres_map, opening
+from slurm_mig.hooks import closing, opening
 from slurm_mig.hooks.binding import Binding
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.log import ERROR, Line
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.system.epoch import FOLDER
 
 
 def write_down(
@@ -22,7 +23,7 @@ def write_down(
     try:
         registry = Registry(root)
     except OSError as error:
-        return line.warn(f"nothing is recorded: {gres_map.FOLDER}: {error.strerror}", ERROR)
+        return line.warn(f"nothing is recorded: {FOLDER}: {error.strerror}", ERROR)
     try:
         _lock(registry, line)
         _claim(root, registry, job, the_map, bound.slices, line)
@@ -67,7 +68,7 @@ def _lock(registry: Registry, line: Line) -> None:
     try:
         registry.lock()
     except OSError as error:  # a full or read-only /run: what is there can still be read
-        line.warn(f"no lock: {gres_map.FOLDER}: {error.strerror}", ERROR)
+        line.warn(f"no lock: {FOLDER}: {error.strerror}", ERROR)
 
 
 def _claim(
@@ -93,7 +94,7 @@ def _claim(
                 registry.bind(one.name, mine)
                 made.append(one)
     except OSError as error:
-        line.warn(f"bindings cannot be written: {gres_map.FOLDER}: {error.strerror}", ERROR)
+        line.warn(f"bindings cannot be written: {FOLDER}: {error.strerror}", ERROR)
     except BaseException:
         for one in made:
             registry.release(one.name, job.job_id)

@@ -10,8 +10,9 @@ import os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import jsonlight, rootfiles
+from slurm_mig.hooks import jsonlight
 from slurm_mig.hooks.registry import Content, Registry, wait_lock
+from slurm_mig.system import rootfiles
 
 USAGE = "/var/lib/slurm-mig/usage"
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -9,12 +9,13 @@ import os
 import select
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import cgroups, gres_map, machine, probe
+from slurm_mig.hooks import gres_map, machine, probe
 from slurm_mig.hooks.binding import from_opening
 from slurm_mig.hooks.log import CRITICAL, Line
 from slurm_mig.hooks.opening import identities
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.system import cgroups
 
 _MOST = 4  # of one run: it is another job that waits for us
 _LOOK_S = 1.0

@@ -4,8 +4,9 @@ import os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import cgroups, closing, machine
+from slurm_mig.hooks import closing
 from slurm_mig.hooks.registry import Content, Registry
+from slurm_mig.system import cgroups, epoch
 from slurm_mig.usage import record
 
 _WHY = "the epilog did not run to its end"
@@ -71,7 +72,7 @@ def sweep(root: str) -> int:
 
 def _is_certainly_gone(root: str, registry: Registry, job_id: int) -> bool:
     found = registry.record(job_id) or {}
-    return found.get("boot_id") != machine.boot_id(root) or not registry.bound_to(job_id)
+    return found.get("boot_id") != epoch.boot_id(root) or not registry.bound_to(job_id)
 
 
 def is_alive(root: str, job_id: int, held: Content) -> bool:

@@ -4,13 +4,14 @@ import os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import cgroups, closing, gres_map, machine
+from slurm_mig.hooks import closing, gres_map, machine
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.leftovers import Ended
 from slurm_mig.hooks.log import ERROR, Line
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.system import cgroups, epoch
 from slurm_mig.usage import record
 
 _RUN_IN_JOB = "Slurm tells no exit code under PrologFlags=RunInJob"
@@ -92,13 +93,13 @@ def _without_prolog(
     if registry.was_refused(job.job_id):
         line.put(refused=True)
         return None
-    boot_id = machine.boot_id(root)
+    boot_id = epoch.boot_id(root)
     if closing.is_known(root, registry, job.job_id, job.restarts, boot_id):
         line.put(again=True)
         return None
     line.warn("no prolog has opened a record for this job")
     about: record.Record = {key: getattr(job, key) for key in record.JOB_KEYS}
-    generation = machine.generation(root)
+    generation = epoch.generation(root)
     named = [record.slice_identity(one.entry, boot_id, generation) for one in slices]
     return record.opened(
         os.urandom(12).hex(),
@@ -112,11 +113,7 @@ def _without_prolog(
 def _duration_s(root: str, found: Content | None) -> float | None:
     """How long the job had its slices, by a clock that nobody sets; None across a boot."""
     since = found.get("started_boottime_s") if found else None
-    if (
-        not isinstance(since, float)
-        or found is None
-        or found.get("boot_id") != machine.boot_id(root)
-    ):
+    if not isinstance(since, float) or found is None or found.get("boot_id") != epoch.boot_id(root):
         return None
     return round(time.clock_gettime(time.CLOCK_BOOTTIME) - since, 3)
 
@@ -126,7 +123,7 @@ def _repartitioned(root: str, begun: record.Record, slices: tuple[Slice, ...]) -
     identities = begun["slices"]
     if not isinstance(identities, list) or len(identities) != len(slices):
         return [None] * (len(identities) if isinstance(identities, list) else 0)
-    now = machine.generation(root)
+    now = epoch.generation(root)
     if all(one.get("generation") == now for one in identities):
         return [machine.is_gone(root, one) for one in slices]
     the_map = _map_of_now(root)

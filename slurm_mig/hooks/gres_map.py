@@ -6,10 +6,11 @@
 import os
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import jsonlight, rootfiles
+from slurm_mig.hooks import jsonlight
 from slurm_mig.hooks.slices import GresMap, dict_of
+from slurm_mig.system import rootfiles
+from slurm_mig.system.epoch import FOLDER
 
-FOLDER = "/run/slurm-mig"
 NAME = "gres-map.json"
 REMEDY = "run `slurm-mig gres-map`, or restart slurmd"
 _LIMIT = 4 << 20

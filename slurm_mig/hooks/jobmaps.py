@@ -7,9 +7,9 @@ line counts as a job, and a draft must not look like <digits>[.<digits>] (its hp
 
 import os
 
-from slurm_mig.hooks import rootfiles
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import Slice
+from slurm_mig.system import rootfiles
 
 _LIMIT = 1 << 16
 

@@ -10,12 +10,12 @@ import select
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import cgroups
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.log import Line
-from slurm_mig.hooks.processes import Process, Search, start_and_name
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import Slice
+from slurm_mig.system import cgroups
+from slurm_mig.system.processes import Process, Search, start_and_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

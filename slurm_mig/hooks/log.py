@@ -5,7 +5,8 @@ import time
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import jsonlight, rootfiles
+from slurm_mig.hooks import jsonlight
+from slurm_mig.system import rootfiles
 
 CRITICAL, ERROR, WARNING, INFO = 2, 3, 4, 6  # syslog's severities
 _DAEMON = 3 << 3

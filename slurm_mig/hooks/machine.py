@@ -3,48 +3,18 @@
 import os
 import stat
 
-from slurm_mig.errors import HookError
-from slurm_mig.hooks import rootfiles
-from slurm_mig.hooks.gres_map import FOLDER, REMEDY
+from slurm_mig.hooks.gres_map import REMEDY
 from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.system import epoch
 
-GENERATION = "generation"
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _CAPABILITIES = "/proc/driver/nvidia/capabilities"
-
-
-def boot_id(root: str) -> str:
-    """This boot's id: the one below `root` if it has one. Raises OSError."""
-    try:
-        return _read(f"{root}{_BOOT_ID}").decode("ascii", "replace").strip()
-    except FileNotFoundError:
-        return _read(_BOOT_ID).decode("ascii", "replace").strip()
-
-
-def generation(root: str) -> int:
-    """How often the partitioning was changed since boot; HookError if that cannot be told."""
-    where = f"{FOLDER}/{GENERATION}"
-    try:
-        folder = rootfiles.open_folder(root, FOLDER)
-        try:
-            text = rootfiles.read_file(folder, GENERATION, 64)
-        finally:
-            os.close(folder)
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise HookError(f"{where}: {error.strerror}") from None
-    digits = text.strip()
-    if not digits.isdigit() or len(digits) > 9:
-        raise HookError(f"{where} holds no number: {REMEDY}")
-    return int(digits)
 
 
 def why_stale(root: str, the_map: GresMap) -> str | None:
     """Why the map as a whole is not of now; None when it is. HookError: could not look."""
-    if the_map.boot_id != boot_id(root):
+    if the_map.boot_id != epoch.boot_id(root):
         return f"the gres map is of an earlier boot: {REMEDY}"
-    if the_map.generation != (now := generation(root)):
+    if the_map.generation != (now := epoch.generation(root)):
         return (
             f"the gres map is of partitioning {the_map.generation}, the GPUs are at {now}: {REMEDY}"
         )

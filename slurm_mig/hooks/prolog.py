@@ -1,11 +1,12 @@
 """Before a job: are the slices that Slurm chose there, right and free? Then write it down."""
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import binding, cgroups, claims, gres_map, machine
+from slurm_mig.hooks import binding, claims, gres_map, machine
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.log import Line
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import GresMap, Slice
+from slurm_mig.system import cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import time
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import jsonlight, rootfiles
-from slurm_mig.hooks.gres_map import FOLDER
+from slurm_mig.hooks import jsonlight
+from slurm_mig.system import rootfiles
+from slurm_mig.system.epoch import FOLDER
 
 LOCK_WAIT_S = 5.0
 _LIMIT = 1 << 20

@@ -3,7 +3,7 @@
 import os
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import rootfiles
+from slurm_mig.system import rootfiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -93,30 +93,6 @@ def test_a_damaged_map_cannot_be_read(tmp_path: Path) -> None:
         store.read(tmp_path)
 
 
-def test_the_generation(tmp_path: Path) -> None:
-    assert store.generation(tmp_path) == 0
-    path(tmp_path).parent.mkdir(parents=True)
-    (path(tmp_path).parent / "generation").write_text("12\n")
-    assert store.generation(tmp_path) == 12
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "one", "\u0663"])
-def test_a_generation_that_is_no_number(tmp_path: Path, text: str) -> None:
-    path(tmp_path).parent.mkdir(parents=True)
-    (path(tmp_path).parent / "generation").write_text(text)
-    with pytest.raises(SlurmMigError, match="is no number"):
-        store.generation(tmp_path)
-
-
-def test_the_boot_is_that_of_the_machine_below_root_if_it_says(tmp_path: Path) -> None:
-    own = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert store.boot_id(tmp_path) == own
-    moved = tmp_path / "proc/sys/kernel/random"
-    moved.mkdir(parents=True)
-    (moved / "boot_id").write_text("another\n")
-    assert store.boot_id(tmp_path) == "another"
-
-
 def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
     for number in range(3):
         store.write(tmp_path, {**MADE, "generation": number})

@@ -141,9 +141,3 @@ def test_stale_by_boot_and_by_generation(node: FakeNode) -> None:
     told = machine.why_stale(str(node.root), gres_map.load(str(node.root)))
     assert told is not None
     assert "partitioning 3, the GPUs are at 4: run `slurm-mig gres-map`" in told
-
-
-def test_a_generation_that_is_no_number(node: FakeNode) -> None:
-    (node.run / "generation").write_text("many")
-    with pytest.raises(HookError, match="holds no number"):
-        machine.generation(str(node.root))

@@ -57,8 +57,3 @@ def test_a_whole_gpu_needs_only_its_file(node: FakeNode) -> None:
     assert problems(node, 5) == []
     (node.root / "dev/nvidia2").unlink()
     assert len(problems(node, 5)) == 1
-
-
-def test_the_machine_s_own_boot_id_where_the_root_has_none(tmp_path: Path) -> None:
-    own = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert machine.boot_id(str(tmp_path)) == own

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.hooks import cgroups
+from slurm_mig.system import cgroups
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import stat
 import time
 
-from slurm_mig.hooks import cgroups
+from slurm_mig.system import cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
