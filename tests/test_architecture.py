@@ -38,6 +38,7 @@ PURE = {
     "errors",
     "gpu.profile",
     "gpu.placement",
+    "gpu.nvml_port",
     "gpu.partitioning",
     "gpu.migconfig",
     "gpu.plan",
