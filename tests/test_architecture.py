@@ -25,6 +25,7 @@ HOMES = {
     "pyslurm": {"slurm.rpc"},
     "jinja2": {"slurm.render"},
     "subprocess": {"slurm.scontrol", "gpu.sitecommand"},
+    "yaml": {"gpu.migyaml"},
     "click": {"cli"},
     "rich": {"cli"},
     "ClusterShell": {"slurm.fold", "reconfigure.fleet"},
