@@ -6,7 +6,7 @@ line says which file it goes to and how long that file was, so only what was add
 to be searched for it.
 """
 
-import os
+import posix as os
 import time
 
 from slurm_mig.errors import HookError
@@ -150,7 +150,7 @@ def _append(folder: int, month: str, finals: list[tuple[int, bytes]]) -> None:
 
 
 def _half_line(handle: int) -> bytes:
-    """What stands behind the last whole line: a kill can cut write(2) short, as a power loss can."""
+    """What stands behind the last whole line: a kill can cut write(2) short, or a power loss."""
     length = os.fstat(handle).st_size
     return os.pread(handle, _LIMIT, max(0, length - _LIMIT)).rpartition(b"\n")[2]
 
