@@ -6,6 +6,8 @@ each set of units that they take, of which 12 units have 4096 at most.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi
 from slurm_mig.model import Placement
@@ -20,7 +22,7 @@ def units(place: Placement) -> int:
 
 def taken(places: Iterable[Placement]) -> int:
     """The units of several places together."""
-    return sum(units(place) for place in set(places))
+    return reduce(or_, (units(place) for place in places), 0)
 
 
 def unit_count(profiles: Sequence[GiProfile]) -> int:
@@ -46,7 +48,7 @@ def media_fit(names: Sequence[str]) -> bool:
 
 def room(profiles: Sequence[GiProfile], used: int) -> int:
     """How many placements, of all profiles, are free of these units."""
-    return sum(not used & units(place) for each in profiles for place in each.placements)
+    return sum(not used & more for more in _all_units(profiles))
 
 
 def places(
@@ -57,26 +59,52 @@ def places(
     Of all solutions it is the one with the most `room` left, and of equal ones the one that
     puts the larger profiles lowest.
     """
-    by_name = {each.profile: each for each in profiles}
-    names = [*(name for name, _ in kept), *(each.profile for each in wanted)]
-    if not _counts_fit(by_name, kept, wanted) or not media_fit(names):
-        return None
-    fixed = _fixed(by_name, wanted)
-    used = taken(place for _, place in kept)
-    if fixed is None or not _apart(used, fixed.values()):
-        return None
-    free = Counter(each.profile for each in wanted if each.start is None)
-    order = sorted((by_name[name] for name in free), key=_largest_first)
-    ways: Ways = {used | taken(fixed.values()): ()}
-    for profile in order:
-        ways = _spread(ways, profile.placements, free[profile.profile])
+    order, ways = _search(profiles, kept, wanted)
     if not ways:
         return None
-    best = min(ways, key=lambda units_: (-room(profiles, units_), ways[units_]))
-    return _in_order(wanted, fixed, order, free, ways[best])
+    everywhere = _all_units(profiles)
+    best = min(
+        (-sum(not used & more for more in everywhere), chosen) for used, chosen in ways.items()
+    )
+    return _in_order(profiles, wanted, order, best[1])
+
+
+def fits(profiles: Sequence[GiProfile], kept: Sequence[Kept], wanted: Sequence[WantedGi]) -> bool:
+    """Whether there are places at all."""
+    return bool(_search(profiles, kept, wanted)[1])
 
 
 Ways = dict[int, tuple[Placement, ...]]  # units taken -> the first way to come to them
+
+
+def _all_units(profiles: Sequence[GiProfile]) -> list[int]:
+    return [units(place) for each in profiles for place in each.placements]
+
+
+def _search(
+    profiles: Sequence[GiProfile], kept: Sequence[Kept], wanted: Sequence[WantedGi]
+) -> tuple[Sequence[GiProfile], Ways]:
+    """The profiles without a start, in the order in which they were placed, and all ways."""
+    by_name = {each.profile: each for each in profiles}
+    names = [*(name for name, _ in kept), *(each.profile for each in wanted)]
+    if not _counts_fit(by_name, kept, wanted) or not media_fit(names):
+        return (), {}
+    used, fixed = taken(place for _, place in kept), _fixed(by_name, wanted)
+    if fixed is None or not _apart(used, fixed.values()):
+        return (), {}
+    free = Counter(each.profile for each in wanted if each.start is None)
+    order = sorted((by_name[name] for name in free), key=_largest_first)
+    used |= taken(fixed.values())
+    if _needs(order, free) > unit_count(profiles) - used.bit_count():
+        return (), {}
+    ways: Ways = {used: ()}
+    for profile in order:
+        ways = _spread(ways, profile.placements, free[profile.profile])
+    return order, ways
+
+
+def _needs(order: Sequence[GiProfile], free: Counter[str]) -> int:
+    return sum(min(place.size for place in each.placements) * free[each.profile] for each in order)
 
 
 def _largest_first(profile: GiProfile) -> tuple[int, int, str]:
@@ -134,12 +162,15 @@ def _spread(ways: Ways, placements: Sequence[Placement], count: int) -> Ways:
 
 
 def _in_order(
+    profiles: Sequence[GiProfile],
     wanted: Sequence[WantedGi],
-    fixed: dict[int, Placement],
     order: Sequence[GiProfile],
-    free: Counter[str],
     chosen: Sequence[Placement],
 ) -> tuple[Placement, ...]:
+    """The places chosen profile by profile, and the named ones, as they are wanted."""
+    by_name = {each.profile: each for each in profiles}
+    fixed = _fixed(by_name, wanted) or {}
+    free = Counter(each.profile for each in wanted if each.start is None)
     rest = iter(chosen)
     of = {each.profile: [next(rest) for _ in range(free[each.profile])] for each in order}
     return tuple(

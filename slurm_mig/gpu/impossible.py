@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
 
-from slurm_mig.gpu.fitting import Kept, at, media_fit, places, taken, unit_count, units
+from slurm_mig.gpu.fitting import Kept, at, fits, media_fit, taken, unit_count, units
 from slurm_mig.gpu.nearest import nearest
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi
 
@@ -70,7 +70,7 @@ def explain(
         *_media(wanted),
     )
     if not reasons:
-        alone = places(profiles, (), wanted) is not None
+        alone = fits(profiles, (), wanted)
         reasons = (_blocked(profiles, kept, wanted) if alone else _no_room(profiles, wanted),)
     return Impossible(reasons, nearest(profiles, kept, wanted))
 
@@ -79,7 +79,7 @@ def _unknown(profiles: Sequence[GiProfile], wanted: Sequence[WantedGi]) -> Itera
     known = [each.profile for each in profiles]
     for name in dict.fromkeys(each.profile for each in wanted):
         if name not in known:
-            there = f"it has {', '.join(known)}" if known else "it has none"
+            there = f"it has {', '.join(known)}" if known else "the driver names none"
             yield Reason(Why.UNKNOWN_PROFILE, f"this GPU has no profile {name}: {there}", (name,))
 
 
@@ -164,7 +164,7 @@ def _blocked(
     for number in range(1, len(kept) + 1):
         for away in combinations(sorted(kept, key=lambda each: taken([each[1]])), number):
             rest = [each for each in kept if each not in away]
-            if places(profiles, rest, wanted) is not None:
+            if fits(profiles, rest, wanted):
                 there = " and ".join(f"{name}@{place.start}" for name, place in away)
                 text = f"{names(wanted)} does not fit beside {there}"
                 what = tuple(dict.fromkeys(each.profile for each in wanted))

@@ -9,7 +9,7 @@ but of a set that does not fit no larger one.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from slurm_mig.gpu.fitting import Kept, places
+from slurm_mig.gpu.fitting import Kept, fits
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi
 from slurm_mig.gpu.profile import parse
 
@@ -32,9 +32,6 @@ def nearest(
     possible = [each for each in profiles if each.placements]
     equals_together = sorted(range(len(wanted)), key=lambda number: wanted.index(wanted[number]))
 
-    def fits(some: Sequence[WantedGi]) -> bool:
-        return places(possible, kept, some) is not None
-
     def one_more(one: _Set) -> Iterator[_Set]:
         for number in _next(equals_together, one.as_wanted[-1:], wanted):
             yield one._replace(as_wanted=(*one.as_wanted, number))
@@ -45,8 +42,11 @@ def nearest(
             for other in _instead(wanted[number], possible):
                 yield one._replace(changed=(*one.changed, (number, other)))
 
-    largest = _grown([_Set()], one_more, wanted, fits)
-    found = _grown(largest, one_changed, wanted, fits)
+    def fit(some: Sequence[WantedGi]) -> bool:
+        return fits(possible, kept, some)
+
+    largest = _grown([_Set()], one_more, wanted, fit)
+    found = _grown(largest, one_changed, wanted, fit)
     return _members(max(found, key=lambda one: _amount(_members(one, wanted), possible)), wanted)
 
 
@@ -54,7 +54,7 @@ def _grown(
     sets: Sequence[_Set],
     grow: Callable[[_Set], Iterator[_Set]],
     wanted: Sequence[WantedGi],
-    fits: Fits,
+    fit: Fits,
 ) -> Sequence[_Set]:
     """The sets grown as far as they fit: none of the last could have one more."""
     while True:
@@ -62,7 +62,7 @@ def _grown(
         for one in sets:
             for more in grow(one):
                 grown.setdefault(_alike(_members(more, wanted)), more)
-        fitting = [more for more in grown.values() if fits(_members(more, wanted))]
+        fitting = [more for more in grown.values() if fit(_members(more, wanted))]
         if not fitting:
             return sets
         sets = fitting

@@ -26,10 +26,12 @@ from slurm_mig.gpu.plan_steps import (
     destroys,
     mode_steps,
 )
+from slurm_mig.model import Placement
 
 __all__ = ["Busy", "GpuPlan", "plan", "to_json", "toward"]
 
 _NOBODY: Busy = frozenset()
+_NO_MIG = "it cannot do MIG: leave it out of the configuration, or want MIG off"
 
 
 def plan(gpu: LiveGpu, wanted: WantedGpu, busy: Busy = _NOBODY) -> GpuPlan:
@@ -37,17 +39,17 @@ def plan(gpu: LiveGpu, wanted: WantedGpu, busy: Busy = _NOBODY) -> GpuPlan:
 
     Busy instances are destroyed only where no solution keeps them; the plan then names them.
     """
-    problems = [f"{_name(gpu)}: {problem}" for problem in _refusals(gpu, wanted)]
-    if problems:
-        return _nothing(gpu, problems)
+    if problems := list(_refusals(gpu, wanted)):
+        judged = solve(gpu.profiles, (), wanted.instances) if wanted.mig and gpu.profiles else ()
+        return _refused(gpu, problems, judged)
     if not wanted.mig:
         return _made(gpu, Layout(mig=False), (), busy)
-    if not gpu.profiles and not gpu.layout.mig and wanted.instances:
+    if wanted.instances and not gpu.profiles and not gpu.layout.mig:
         return _made(gpu, Layout(mig=True), (), busy)._replace(unsolved=True)
     pairs = best(gpu.profiles, _live(gpu), wanted.instances, busy)
     if pairs is None:
-        return _impossible(gpu, wanted.instances)
-    return _made(gpu, Layout(mig=True, instances=_targets(gpu, pairs)), pairs, busy)
+        return _refused(gpu, [], solve(gpu.profiles, (), wanted.instances))
+    return _made(gpu, Layout(True, _targets(gpu, pairs)), pairs, busy)
 
 
 def toward(gpu: LiveGpu, target: Layout, busy: Busy = _NOBODY) -> GpuPlan:
@@ -55,10 +57,19 @@ def toward(gpu: LiveGpu, target: Layout, busy: Busy = _NOBODY) -> GpuPlan:
 
     A CiSpec's None leaves that to the driver, and any live one satisfies it.
     """
-    if gpu.info.mig_mode is None and target.mig:
-        return _nothing(gpu, [f"{_name(gpu)}: it cannot do MIG"])
-    there = {(gi.profile, gi.placement): gi for gi in _live(gpu)} if target.mig else {}
-    pairs = tuple(Pair(gi, there.get((gi.profile, gi.placement))) for gi in target.instances)
+    if not target.mig:
+        return _made(gpu, target._replace(instances=()), (), busy)
+    if gpu.info.mig_mode is None:
+        return _refused(gpu, [_NO_MIG])
+    live = {(gi.profile, gi.placement): gi for gi in _live(gpu)}
+    pairs = [Pair(gi, live.get((gi.profile, gi.placement))) for gi in target.instances]
+    new = [spec for spec, gi in pairs if gi is None]
+    if not gpu.profiles:  # the driver tells none while MIG is off: it judges when it is asked
+        return _made(gpu, target, pairs, busy)
+    stay = [(gi.profile, gi.placement) for _, gi in pairs if gi is not None]
+    found = solve(gpu.profiles, stay, [WantedGi(gi.profile, gi.placement.start) for gi in new])
+    if found != tuple(gi.placement for gi in new):
+        return _refused(gpu, ["it has no such layout, as it is now"], found)
     return _made(gpu, target, pairs, busy)
 
 
@@ -72,28 +83,34 @@ def _name(gpu: LiveGpu) -> str:
 
 
 def _refusals(gpu: LiveGpu, wanted: WantedGpu) -> Iterator[str]:
+    """What is wrong with the wish itself, wherever its instances may lie."""
     if wanted.mig and gpu.info.mig_mode is None:
-        yield "it cannot do MIG: leave it out of the configuration, or ask for MIG off"
+        yield _NO_MIG
         return
     if wanted.instances and not wanted.mig:
         yield "instances are wanted with MIG off: switch MIG on, or want none"
     by_name = {each.profile: each for each in gpu.profiles}
-    seen = dict.fromkeys((wish.profile, wish.cis) for wish in wanted.instances)
-    for profile, cis in seen:
+    for profile, cis in dict.fromkeys((wish.profile, wish.cis) for wish in wanted.instances):
         if cis is not None and profile in by_name:
             yield from problems_of(by_name[profile], cis)
 
 
-def _nothing(gpu: LiveGpu, problems: Sequence[str]) -> GpuPlan:
-    former = gpu.layout
-    return GpuPlan(gpu, former, former, keep=gpu.instances, problems=tuple(problems))
-
-
-def _impossible(gpu: LiveGpu, wanted: Sequence[WantedGi]) -> GpuPlan:
-    why = solve(gpu.profiles, (), wanted)
-    if not isinstance(why, Impossible):
-        raise AssertionError("it fits on the empty GPU: the search is wrong")
-    return _nothing(gpu, [f"{_name(gpu)}: {why}"])._replace(impossible=why)
+def _refused(
+    gpu: LiveGpu, problems: Sequence[str], judged: tuple[Placement, ...] | Impossible = ()
+) -> GpuPlan:
+    """Nothing is done; `judged` is what the solver says of the same wish."""
+    impossible = judged if isinstance(judged, Impossible) else None
+    every = [*problems, *([] if impossible is None else [str(impossible)])]
+    if not every:
+        raise AssertionError("refused for no reason")
+    return GpuPlan(
+        gpu=gpu,
+        former=gpu.layout,
+        target=gpu.layout,
+        keep=gpu.instances,
+        problems=tuple(f"{_name(gpu)}: {problem}" for problem in every),
+        impossible=impossible,
+    )
 
 
 def _made(gpu: LiveGpu, target: Layout, pairs: Sequence[Pair], busy: Busy) -> GpuPlan:
