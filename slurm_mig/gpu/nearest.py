@@ -96,11 +96,14 @@ def _amount(some: Sequence[WantedGi], profiles: Sequence[GiProfile]) -> tuple[in
 
 
 def _instead(wish: WantedGi, profiles: Sequence[GiProfile]) -> Iterator[WantedGi]:
-    """The same elsewhere, or any profile that asks less; a wish for its CIs is then given up."""
+    """The same elsewhere, or any profile that asks less; a wish for its CIs is then given up.
+
+    Plain ones come last: of equals, the first is taken.
+    """
     known = next((each for each in profiles if each.profile == wish.profile), None)
     if known is not None and wish.start is not None:
         yield wish._replace(start=None)
-    for profile in profiles:
+    for profile in sorted(profiles, key=lambda each: each.profile.endswith("gb")):
         if profile.profile != wish.profile and _less(profile, wish.profile, known):
             yield WantedGi(profile.profile, None, () if wish.cis == () else None)
 
