@@ -2,7 +2,8 @@
 
 NVML tells their possible places only once the GPU instance is there, so a rule stands for them:
 one of n slices begins at a multiple of the power of two that holds it, as GPU instances do. It
-gives the maximum numbers that are published. Places themselves are left to the driver.
+gives the maximum numbers that are published. Several in one GPU instance are given their starts,
+for the driver, who takes the first place, finds none for 3c + 2c + 2c; one alone is left to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,10 @@ from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
-from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi
+from slurm_mig.gpu.fitting import places, taken
+from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, WantedGi
 from slurm_mig.gpu.profile import Profile, gi_profile, parse
+from slurm_mig.model import Placement, ProfileId
 
 # What a GPU instance of so many slices offers, as published (a 4g has no 3c); of others, anything.
 _OFFERED = {1: (1,), 2: (1, 2), 3: (1, 2, 3), 4: (1, 2, 4), 7: (1, 2, 3, 4, 7)}
@@ -22,7 +25,7 @@ class CiChange(NamedTuple):
 
     keep: tuple[LiveCi, ...]
     go: tuple[LiveCi, ...]
-    come: tuple[CiSpec, ...]  # in the order in which to make them
+    come: tuple[CiSpec, ...]  # by their starts
 
 
 def whole(profile: str) -> tuple[CiSpec, ...]:
@@ -45,7 +48,7 @@ def problems_of(profile: GiProfile, cis: Sequence[str]) -> Iterator[str]:
             sizes.append(ci.ci_slices)
     if sum(sizes) > profile.slices:
         yield f"{' + '.join(cis)} has {sum(sizes)} slices, and a {profile.profile} {profile.slices}"
-    elif len(sizes) == len(cis) and not _room_for([], [CiSpec(name) for name in cis]):
+    elif len(sizes) == len(cis) and _placed([], [CiSpec(name) for name in cis]) is None:
         yield f"{' + '.join(cis)} has no place in a {profile.profile}"
 
 
@@ -59,10 +62,10 @@ def change(live: tuple[LiveCi, ...], wanted: tuple[CiSpec, ...], sm_count: int |
     for number in range(min(len(live), len(wanted)), -1, -1):
         for keep in combinations(live, number):
             rest = _without(keep, wanted, sm_count)
-            if rest is not None and (not rest or _room_for(keep, rest)):
-                go = tuple(ci for ci in live if ci not in keep)
-                return CiChange(keep, go, tuple(sorted(rest, key=_first_to_make)))
-    return CiChange((), live, tuple(sorted(wanted, key=_first_to_make)))
+            come = None if rest is None else _placed(keep, rest)
+            if come is not None:
+                return CiChange(keep, tuple(ci for ci in live if ci not in keep), come)
+    return CiChange((), live, wanted)
 
 
 def _without(
@@ -90,32 +93,46 @@ def satisfies(live: LiveCi, wanted: CiSpec, sm_count: int | None) -> bool:
     return same and placed and not (has_all and sm_count is not None and live.sm_count < sm_count)
 
 
-def _first_to_make(spec: CiSpec) -> tuple[bool, int, int, str]:
-    """Those with a start first, then the largest: so the driver finds a place for each."""
-    start = -1 if spec.start is None else spec.start
-    return spec.start is None, start, -_slices(spec), spec.ci_profile
+def _placed(keep: Sequence[LiveCi], come: Sequence[CiSpec]) -> tuple[CiSpec, ...] | None:
+    """What comes, with starts and in their order; None: there is no place, or nobody knows."""
+    if not come or (not keep and len(come) == 1):
+        return tuple(come)
+    named = [*(ci.spec for ci in keep), *(spec for spec in come if spec.start is not None)]
+    kept = [(_size(spec), place) for spec in named if (place := _place(spec)) is not None]
+    used = [place for _, place in kept]
+    if len(kept) < len(named) or taken(used).bit_count() < sum(place.size for place in used):
+        return None
+    free = [spec for spec in come if spec.start is None]
+    offered = [_offer(spec) for spec in dict.fromkeys(free)]
+    found = places(offered, kept, [WantedGi(_size(spec)) for spec in free])
+    if found is None:
+        return None
+    starts = iter([place.start for place in found])
+    made = [spec if spec.start is not None else spec._replace(start=next(starts)) for spec in come]
+    return tuple(sorted(made, key=lambda spec: spec.start or 0))
 
 
-def _room_for(keep: Sequence[LiveCi], come: Sequence[CiSpec]) -> bool:
-    """Whether each finds a place, made in order, at the lowest one that is free."""
-    used = 0
-    for ci in keep:
-        if ci.spec.start is None:
-            return False  # nobody knows where it is
-        used |= _bits(ci.spec.start, _slices(ci.spec))
-    for spec in sorted(come, key=_first_to_make):
-        slices, all_slices = _slices(spec), _gi_slices(spec)
-        step = 1 << (slices - 1).bit_length()
-        starts = range(0, all_slices - slices + 1, step) if spec.start is None else (spec.start,)
-        free = [_bits(start, slices) for start in starts if not used & _bits(start, slices)]
-        if not free:
-            return False
-        used |= free[0]
-    return True
+def _place(spec: CiSpec) -> Placement | None:
+    """Where a compute instance lies, in compute slices."""
+    ci = _parsed(spec.ci_profile)
+    return None if ci is None or spec.start is None else Placement(spec.start, ci.ci_slices)
 
 
-def _bits(start: int, slices: int) -> int:
-    return ((1 << slices) - 1) << start
+def _size(spec: CiSpec) -> str:
+    """What the solver calls it: it must not see the +me of the GPU instance's name."""
+    ci = _parsed(spec.ci_profile)
+    return spec.ci_profile if ci is None else f"{ci.ci_slices}c"
+
+
+def _offer(spec: CiSpec) -> GiProfile:
+    """The rule, in the words of the solver: a size and its places."""
+    ci = _parsed(spec.ci_profile)
+    if ci is None:
+        return GiProfile(_size(spec), ProfileId(0), 0, 0, 0, 0, ())
+    step = 1 << (ci.ci_slices - 1).bit_length()
+    starts = range(0, ci.gi_slices - ci.ci_slices + 1, step)
+    everywhere = tuple(Placement(start, ci.ci_slices) for start in starts)
+    return GiProfile(_size(spec), ProfileId(0), 0, 0, 0, len(everywhere), everywhere)
 
 
 def _parsed(name: str) -> Profile | None:
@@ -123,14 +140,3 @@ def _parsed(name: str) -> Profile | None:
         return parse(name)
     except ValueError:
         return None
-
-
-def _slices(spec: CiSpec) -> int:
-    """Of a name that cannot be read, one: then the driver judges."""
-    ci = _parsed(spec.ci_profile)
-    return 1 if ci is None else ci.ci_slices
-
-
-def _gi_slices(spec: CiSpec) -> int:
-    ci = _parsed(spec.ci_profile)
-    return 1 if ci is None else ci.gi_slices

@@ -95,7 +95,7 @@ def _search(
     free = Counter(each.profile for each in wanted if each.start is None)
     order = sorted((by_name[name] for name in free), key=_largest_first)
     used |= taken(fixed.values())
-    if _needs(order, free) > unit_count(profiles) - used.bit_count():
+    if _needs(order, free) > (units(Placement(0, unit_count(profiles))) & ~used).bit_count():
         return (), {}
     ways: Ways = {used: ()}
     for profile in order:
