@@ -40,6 +40,8 @@ PURE = {
     "gpu.profile",
     "gpu.placement",
     "gpu.nvml_port",
+    "gpu.partition_port",
+    "gpu.ci_choice",
     "gpu.partitioning",
     "gpu.migconfig",
     "gpu.plan",
