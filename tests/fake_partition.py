@@ -17,11 +17,12 @@ from slurm_mig.gpu.nvml_codes import (
     NOT_SUPPORTED,
     nvml_error,
 )
+from slurm_mig.gpu.nvml_port import GpuInfo
 from slurm_mig.gpu.partition_port import PciIds
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, LiveGi
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId
-from tests.fakes import FakeGpu, FakeNvml, FakeSlice
+from tests.fakes import FakeGpu, FakeNvml, FakeSlice, info_of
 
 _H100_SXM = PciIds(0x233010DE, 0x16C110DE)
 
@@ -51,6 +52,14 @@ class FakePartitionGpu(FakeGpu):
 @dataclass
 class FakePartitionNvml(FakeNvml):
     """`PartitionNvml` over a machine of FakePartitionGpus."""
+
+    def gpu_count(self) -> int:
+        self._called("gpu_count")
+        return len(self.machine)
+
+    def gpu(self, gpu_index: GpuIndex) -> GpuInfo:
+        self._called("gpu")
+        return info_of(gpu_index, self._gpu(gpu_index))
 
     def pci_ids(self, gpu_index: GpuIndex) -> PciIds:
         self._called("pci_ids")

@@ -102,7 +102,7 @@ class FakeNvml:
     def gpus(self) -> tuple[GpuInfo, ...]:
         self._called("gpus")
         indices = [GpuIndex(number) for number in range(len(self.machine))]
-        return tuple(_info(index, self._gpu(index)) for index in indices)
+        return tuple(info_of(index, self._gpu(index)) for index in indices)
 
     def near_cpus(self, gpu_index: GpuIndex) -> frozenset[int] | None:
         self._called("near_cpus")
@@ -143,7 +143,8 @@ class FakeNvml:
         return self.machine[gpu_index]
 
 
-def _info(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
+def info_of(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
+    """The GPU as the port tells it."""
     on = bool(gpu.slices)
     able = gpu.slices is not None
     return GpuInfo(

@@ -15,8 +15,8 @@ from slurm_mig.errors import JournalError
 from slurm_mig.files import sync_folder, write_atomic, write_new
 from slurm_mig.gpu import state_files
 from slurm_mig.gpu.checked import Checked
-from slurm_mig.gpu.layout_json import layout_json, read_layout
-from slurm_mig.gpu.partitioning import Layout
+from slurm_mig.gpu.layout_json import layout_json, read_layout, read_wanted, wanted_json
+from slurm_mig.gpu.partitioning import Layout, WantedGpu
 
 NAME = "journal.json"
 VERSION = 1
@@ -26,11 +26,15 @@ STATES = (APPLYING, RESTORING)
 
 
 class JournalGpu(NamedTuple):
-    """One GPU that an apply changes: what it was cut into, and is to be."""
+    """One GPU that an apply changes: what it was cut into, and is to be.
+
+    `wanted`, while nobody knows where it fits (MIG was off): then `target` is only MIG on.
+    """
 
     gpu_uuid: str
     former: Layout
     target: Layout
+    wanted: WantedGpu | None = None
 
 
 class Journal(NamedTuple):
@@ -50,6 +54,10 @@ class Journal(NamedTuple):
     last: str | None = None
 
 
+class Overtaken(JournalError):
+    """Another apply or recover took the journal over: this one must change nothing more."""
+
+
 def new_id() -> str:
     """An apply_id that no other apply has."""
     return os.urandom(8).hex()
@@ -62,6 +70,7 @@ def encode(journal: Journal) -> str:
             "uuid": gpu.gpu_uuid,
             "former": layout_json(gpu.former),
             "target": layout_json(gpu.target),
+            "wanted": None if gpu.wanted is None else wanted_json(gpu.wanted),
         }
         for gpu in journal.gpus
     ]
@@ -106,16 +115,19 @@ def begin(root: Path, journal: Journal) -> None:
 def write(root: Path, journal: Journal) -> None:
     """Write what will be done next. JournalError where it cannot be: then it must not be done.
 
-    An entry of another apply is not overwritten: somebody took over, or cleared it away.
+    Overtaken where the entry there is another's, or none: it is not overwritten.
     """
     there = read(root)
     if there is None or there.apply_id != journal.apply_id:
-        raise JournalError(f"{_path(root)}: no longer this apply's: another one runs; stopping")
+        raise Overtaken(f"{_path(root)}: no longer this apply's: another one runs; stopping")
     _must(lambda: write_atomic(_path(root), encode(journal), state_files.MODE), "stopping here")
 
 
 def take_over(root: Path, journal: Journal) -> Journal:
-    """The same journal as ours from now on: whoever wrote it, if he still lives, stops."""
+    """The same journal as ours from now on: whoever wrote it, if it still lives, stops.
+
+    Raises JournalError.
+    """
     ours = journal._replace(apply_id=new_id())
     _must(lambda: write_atomic(_path(root), encode(ours), state_files.MODE), "nothing was changed")
     return ours
@@ -140,7 +152,8 @@ def close(root: Path) -> None:
 
 def _gpu(found: Checked) -> JournalGpu:
     former, target = read_layout(found.child("former")), read_layout(found.child("target"))
-    return JournalGpu(found.text("uuid"), former, target)
+    wanted = None if found.is_null("wanted") else read_wanted(found.child("wanted"))
+    return JournalGpu(found.text("uuid"), former, target, wanted)
 
 
 def _text_or_none(found: Checked, key: str) -> str | None:

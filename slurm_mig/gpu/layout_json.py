@@ -3,7 +3,7 @@
 from typing import Any
 
 from slurm_mig.gpu.checked import Checked
-from slurm_mig.gpu.partitioning import CiSpec, GiSpec, Layout
+from slurm_mig.gpu.partitioning import CiSpec, GiSpec, Layout, WantedGi, WantedGpu
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import Placement
 
@@ -19,6 +19,27 @@ def read_layout(found: Checked) -> Layout:
     if layout.instances and not layout.mig:
         found.note("instances", "there are some although MIG is off")
     return layout
+
+
+def wanted_json(wanted: WantedGpu) -> dict[str, Any]:
+    """{"mig", "instances": [{"profile", "start", "compute_instances"}]}, as its null and [] are."""
+    instances = [
+        {"profile": gi.profile, "start": gi.start, "compute_instances": gi.cis}
+        for gi in wanted.instances
+    ]
+    return {"mig": wanted.mig, "instances": instances}
+
+
+def read_wanted(found: Checked) -> WantedGpu:
+    """What `wanted_json` wrote. What is wrong is noted in `found`'s problems."""
+    return WantedGpu(found.flag("mig"), tuple(_wish(gi) for gi in found.children("instances")))
+
+
+def _wish(found: Checked) -> WantedGi:
+    start = None if found.is_null("start") else found.number("start")
+    names = "compute_instances"
+    cis = None if found.is_null(names) else found.texts(names)
+    return WantedGi(_profile(found), start, cis)
 
 
 def _gi_json(gi: GiSpec) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from slurm_mig.model import (
 )
 
 _MIB = 1 << 20
-_MACHINE = "this machine"
+MACHINE = "this machine"
 # More than any GPU has. NVML's own instanceCount is not used: drivers told it wrong on A30.
 _MAX_INSTANCES = 64
 # Profiles are numbered from 0; INVALID_ARGUMENT ends the list, whatever number that is.
@@ -47,11 +47,11 @@ def opened(make: "Callable[[Any], _Adapter]") -> "Iterator[_Adapter]":
     import pynvml
 
     adapter = make(pynvml)
-    adapter.ask(_MACHINE, pynvml.nvmlInit)
+    adapter.ask(MACHINE, pynvml.nvmlInit)
     try:
         yield adapter
     finally:
-        adapter.ask(_MACHINE, pynvml.nvmlShutdown)
+        adapter.ask(MACHINE, pynvml.nvmlShutdown)
 
 
 class Pynvml:
@@ -72,10 +72,10 @@ class Pynvml:
             raise codes.nvml_error(where, error.value, str(error)) from None
 
     def driver_version(self) -> str:
-        return str(self.ask(_MACHINE, self._nv.nvmlSystemGetDriverVersion))
+        return str(self.ask(MACHINE, self._nv.nvmlSystemGetDriverVersion))
 
     def gpus(self) -> tuple[GpuInfo, ...]:
-        count = self.ask(_MACHINE, self._nv.nvmlDeviceGetCount)
+        count = self.ask(MACHINE, self._nv.nvmlDeviceGetCount)
         return tuple(self._gpu(GpuIndex(number)) for number in range(count))
 
     def near_cpus(self, gpu_index: GpuIndex) -> frozenset[int] | None:

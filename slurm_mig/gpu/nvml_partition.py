@@ -11,7 +11,8 @@ from typing import Any
 from slurm_mig.errors import NvmlError
 from slurm_mig.gpu import nvml_codes as codes
 from slurm_mig.gpu.ci_choice import CiProfile, choose
-from slurm_mig.gpu.nvml import Absent, Pynvml, gpu_name, opened, text_of
+from slurm_mig.gpu.nvml import MACHINE, Absent, Pynvml, gpu_name, opened, text_of
+from slurm_mig.gpu.nvml_port import GpuInfo
 from slurm_mig.gpu.partition_port import PartitionNvml, PciIds
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, LiveGi
 from slurm_mig.gpu.profile import after_mig
@@ -35,6 +36,12 @@ class _PynvmlPartition(Pynvml):
         super().__init__(pynvml)
         # What a GPU offers is asked once in a session: no change of instances changes it.
         self._ci_offers: dict[tuple[GpuIndex, int], tuple[CiProfile, ...]] = {}
+
+    def gpu_count(self) -> int:
+        return int(self.ask(MACHINE, self._nv.nvmlDeviceGetCount))
+
+    def gpu(self, gpu_index: GpuIndex) -> GpuInfo:
+        return self._gpu(gpu_index)
 
     def pci_ids(self, gpu_index: GpuIndex) -> PciIds:
         gpu = self._gpu_handle(gpu_index)

@@ -6,7 +6,7 @@ Only root may use it: to others NVML answers NO_PERMISSION.
 
 from typing import NamedTuple, Protocol
 
-from slurm_mig.gpu.nvml_port import Nvml
+from slurm_mig.gpu.nvml_port import GpuInfo, Nvml
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveGi
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId
 
@@ -24,6 +24,12 @@ class PartitionNvml(Nvml, Protocol):
     Every method raises NvmlError when NVML refuses or does not answer. Instances are named by
     their ids: no handle outlives a change, for the driver gives it to something else.
     """
+
+    def gpu_count(self) -> int:
+        """How many GPUs there are, those off the bus too."""
+
+    def gpu(self, gpu_index: GpuIndex) -> GpuInfo:
+        """One of them, though another be off the bus."""
 
     def pci_ids(self, gpu_index: GpuIndex) -> PciIds:
         """What kind of board it is."""

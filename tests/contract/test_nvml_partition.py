@@ -16,7 +16,7 @@ from slurm_mig.gpu.nvml_codes import (
 )
 from slurm_mig.gpu.partition_port import PartitionNvml, PciIds
 from slurm_mig.gpu.partitioning import CiSpec, Layout, LiveGi
-from slurm_mig.gpu.survey import survey
+from slurm_mig.gpu.survey import survey, survey_each
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId
 from tests.contract.conftest import MakeMachine, offers
 from tests.sim.layout import plan
@@ -296,6 +296,18 @@ def test_a_gpu_that_falls_off_the_bus(make: MakeMachine) -> None:
     assert error.value.code == GPU_IS_LOST
 
 
+def test_a_survey_of_those_that_answer(make: MakeMachine) -> None:
+    machine = make("h100-80gb", "h100-80gb=3g.40gb", "a100-40gb")
+    with machine.open() as nvml:
+        all_three = survey(nvml)
+        machine.lose(1)
+        seen = survey_each(nvml)
+    assert seen.gpus == (all_three[0], all_three[2])
+    assert list(seen.unseen) == [1]
+    assert "lost" in seen.unseen[GPU_1]
+    assert set(seen.by_uuid()) == {all_three[0].info.uuid, all_three[2].info.uuid}
+
+
 def test_a_survey_is_all_of_it(make: MakeMachine) -> None:
     with make(SHARED, "a100-40gb", "l40s").open() as nvml:
         h100, a100, l40s = survey(nvml)
@@ -303,7 +315,7 @@ def test_a_survey_is_all_of_it(make: MakeMachine) -> None:
     assert h100.layout == Layout(True, tuple(gi.spec for gi in h100.instances))
     assert [gpu.layout for gpu in (a100, l40s)] == [Layout(False), Layout(False)]
     assert [gpu.mode_needs_reset for gpu in (h100, a100, l40s)] == [False, True, False]
-    assert [len(gpu.profiles) for gpu in (h100, a100, l40s)] == [7, 7, 0]
+    assert [len(gpu.profiles) for gpu in (h100, a100, l40s)] == [7, 0, 0]
     assert [gpu.pci_device_id for gpu in (h100, a100, l40s)] == [
         load(key).pci_device_id for key in ("h100-80gb", "a100-40gb", "l40s")
     ]
