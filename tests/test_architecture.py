@@ -43,6 +43,7 @@ PURE = {
     "gpu.partitioning",
     "gpu.migconfig",
     "gpu.migexport",
+    "gpu.miggenerate",
     "gpu.miginstances",
     "gpu.migreader",
     "gpu.migspec",
