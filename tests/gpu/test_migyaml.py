@@ -324,7 +324,7 @@ class TestFields:
 WORDS = st.sampled_from(
     """version v1 mig-configs device-filter devices all others gpus mig-enabled mig-devices true
     mig-instances profile start compute 1g.5gb 1c.3g.20gb 7 0 -1 null '' &a *a << 0x20B010DE
-    GPU-x 0000:65:00.0 ? | > - ! !!int % --- ... "\u1" {} []""".split()  # noqa: SIM905
+    GPU-x 0000:65:00.0 ? | > - ! !!int % --- ... "\\u1" {} []""".split()  # noqa: SIM905
 )
 PIECES = st.one_of(
     WORDS, st.sampled_from(list(" \n:,[]{}-#\"'\t\x85\ufeff\\")), st.text(max_size=3)
