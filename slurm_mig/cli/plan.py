@@ -1,6 +1,6 @@
 """`slurm-mig plan`: what a wanted MIG configuration would change, before anything is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -87,17 +87,29 @@ def _gpus(
     models: Sequence[str], root: Path, *, look: bool
 ) -> tuple[Sequence[LiveGpu], Occupied, Sequence[str]]:
     """The GPUs to plan for, who is on them, and what is only assumed of them."""
-    if models:
-        from slurm_mig.gpu import offline
+    from slurm_mig.gpu import offline
 
+    if models:
         gpus = [offline.gpu(model, index) for index, model in enumerate(models)]
         notes = [line for model in dict.fromkeys(models) for line in offline.unknown(model)]
         return gpus, Occupied(), notes
-    from slurm_mig.gpu.nvml import session
+    from slurm_mig.gpu.nvml_partition import partition_session
     from slurm_mig.gpu.survey import survey
 
-    with session() as nvml:
-        return survey(nvml), _look(root) if look else Occupied(), ()
+    with partition_session() as nvml:
+        found = survey(nvml)
+    told = [offline.completed(gpu) for gpu in found]
+    return told, _look(root) if look else Occupied(), [*_filled_in(found, told)]
+
+
+def _filled_in(found: Sequence[LiveGpu], told: Sequence[LiveGpu]) -> Iterator[str]:
+    """A line for each GPU whose driver does not tell the places."""
+    for before, after in zip(found, told, strict=True):
+        if before != after and after.profiles:
+            yield (
+                f"GPU {after.info.gpu_index}: its driver tells with MIG on only where instances "
+                f"can lie: assumed is what is published of {after.info.name}"
+            )
 
 
 def _look(root: Path) -> Occupied:

@@ -61,12 +61,15 @@ def _models(gpus: Sequence[LiveGpu]) -> list[_Model]:
 
 
 def _most(profile: GiProfile) -> int:
-    """How many fit: NVML's number, but no more than lie beside each other (an A30's is wrong)."""
+    """How many fit: NVML's number, but no more than lie beside each other (an A30's is wrong).
+
+    With MIG off a driver tells no places; then its number must do.
+    """
     end = count = 0
     for place in sorted(profile.placements):
         if place.start >= end:
             end, count = place.start + place.size, count + 1
-    return min(profile.max_count, count)
+    return min(profile.max_count, count) if profile.placements else profile.max_count
 
 
 def _by_count(name: str, models: Sequence[_Model]) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -26,7 +26,7 @@ def _misfit(gi: WantedGi, offered: dict[str, GiProfile]) -> str:
     if profile is None:
         return f"has no profile {gi.profile}: {_hint(gi.profile, offered)}"
     starts = [place.start for place in profile.placements]
-    if gi.start is not None and gi.start not in starts:
+    if starts and gi.start is not None and gi.start not in starts:
         there = ", ".join(map(str, starts))
         return f"has no place for {gi.profile} at {gi.start}: it can start at {there}"
     return ""

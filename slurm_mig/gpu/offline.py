@@ -57,6 +57,34 @@ def gpu(key: str, gpu_index: int = 0) -> LiveGpu:
     )
 
 
+def completed(gpu: LiveGpu) -> LiveGpu:
+    """The same GPU with the places that its driver does not tell: drivers do so with MIG on only.
+
+    Taken from the table, if that knows this model and agrees with the driver about each
+    profile's name, id and slices. Otherwise the GPU has no profiles then, for what fits cannot
+    be said before MIG is on.
+    """
+    if all(profile.placements for profile in gpu.profiles):
+        return gpu
+    for row in _models().values():
+        if row["pci_device_id"] == gpu.pci_device_id:
+            known = {_same(profile): profile for profile in map(_profile, row["profiles"])}
+            sure = not any(
+                "placements" in profile.get("unknown", ()) for profile in row["profiles"]
+            )
+            if sure and all(_same(profile) in known for profile in gpu.profiles):
+                told = [
+                    profile._replace(placements=known[_same(profile)].placements)
+                    for profile in gpu.profiles
+                ]
+                return gpu._replace(profiles=tuple(told))
+    return gpu._replace(profiles=())
+
+
+def _same(profile: GiProfile) -> tuple[str, int, int]:
+    return profile.profile, profile.profile_id, profile.slices
+
+
 def unknown(key: str) -> tuple[str, ...]:
     """What no source from hardware says of that model, a line each: those are stand-ins.
 
