@@ -1,7 +1,8 @@
 """`slurm-mig plan`: what a wanted MIG configuration would change, before anything is changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -9,7 +10,13 @@ from slurm_mig.cli.common import root_of, root_option
 from slurm_mig.errors import Refused, UsageError
 from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu
+from slurm_mig.model import GpuIndex
 
+# Of nvml.h: where instances can lie is told with MIG on only.
+_FILLED_IN = (
+    "GPU {0.gpu_index}: where instances can lie is taken from what is published of {0.name}; its "
+    "driver tells it with MIG on only"
+)
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
@@ -56,20 +63,26 @@ def command(
     Run it as root: NVML tells others neither what a GPU offers nor where its instances lie.
     """
     _one_way(file, config, as_json, as_export, generate)
-    gpus, occupied, assumed = _gpus(models, root_of(ctx), look=file is not None)
-    for line in assumed:
-        click.echo(f"slurm-mig: note: {line}", err=True)
+    if file is not None:
+        return _plan(_asked(models, root_of(ctx)), file, config, as_json)
+    gpus = _asked(models, root_of(ctx)).gpus
     if as_export:
         from slurm_mig.gpu.migexport import export
 
         click.echo(export(gpus, config or "current"), nl=False)
-    elif generate:
+    else:
         from slurm_mig.gpu.miggenerate import generate as generated
 
         click.echo(generated(gpus), nl=False)
-    elif file is not None:
-        return _plan(file, config, gpus, occupied, assumed, as_json)
     return 0
+
+
+class _Asked(NamedTuple):
+    """The GPUs to plan for, who is on them, and what of them is only assumed, by gpu_index."""
+
+    gpus: Sequence[LiveGpu]
+    occupied: Occupied
+    assumed: Mapping[GpuIndex, Sequence[str]]
 
 
 def _one_way(
@@ -83,74 +96,62 @@ def _one_way(
         raise UsageError("--config goes with --file, or names what --export writes")
 
 
-def _gpus(
-    models: Sequence[str], root: Path, *, look: bool
-) -> tuple[Sequence[LiveGpu], Occupied, Sequence[str]]:
-    """The GPUs to plan for, who is on them, and what is only assumed of them."""
+def _asked(models: Sequence[str], root: Path) -> _Asked:
     from slurm_mig.gpu import offline
 
     if models:
         gpus = [offline.gpu(model, index) for index, model in enumerate(models)]
-        notes = [line for model in dict.fromkeys(models) for line in offline.unknown(model)]
-        return gpus, Occupied(), notes
+        pairs = zip(gpus, models, strict=True)
+        unknown = {gpu.info.gpu_index: offline.unknown(model) for gpu, model in pairs}
+        return _Asked(gpus, Occupied(), unknown)
     from slurm_mig.gpu.nvml_partition import partition_session
     from slurm_mig.gpu.survey import survey
 
     with partition_session() as nvml:
         found = survey(nvml)
     told = [offline.completed(gpu) for gpu in found]
-    return told, _look(root) if look else Occupied(), [*_filled_in(found, told)]
-
-
-def _filled_in(found: Sequence[LiveGpu], told: Sequence[LiveGpu]) -> Iterator[str]:
-    """A line for each GPU whose driver does not tell the places."""
-    for before, after in zip(found, told, strict=True):
-        if before != after and after.profiles:
-            yield (
-                f"GPU {after.info.gpu_index}: its driver tells with MIG on only where instances "
-                f"can lie: assumed is what is published of {after.info.name}"
-            )
+    changed = [after for before, after in zip(found, told, strict=True) if before != after]
+    assumed = {
+        gpu.info.gpu_index: (_FILLED_IN.format(gpu.info),) for gpu in changed if gpu.profiles
+    }
+    return _Asked(told, _look(root), assumed)
 
 
 def _look(root: Path) -> Occupied:
     """Who is on the GPUs of this machine. Nobody looks yet, and the plan says so."""
-    return Occupied(unseen=("who uses the GPUs was not looked at: apply does, before it changes",))
+    return Occupied(unseen=("who uses the GPUs was not looked at",))
 
 
-def _plan(
-    file: Path,
-    config: str | None,
-    gpus: Sequence[LiveGpu],
-    occupied: Occupied,
-    assumed: Sequence[str],
-    as_json: bool,
-) -> int:
+def _plan(asked: _Asked, file: Path, config: str | None, as_json: bool) -> int:
     from slurm_mig.gpu.migconfig import resolve, select
     from slurm_mig.gpu.migyaml import read
     from slurm_mig.gpu.plan import plan
 
-    wanted_config = read(file)
-    label = select(wanted_config, config)
-    wanted = resolve(wanted_config, label, gpus)
-    by_index = {gpu.info.gpu_index: gpu for gpu in gpus}
-    plans = [
-        plan(by_index[index], want, occupied.busy(by_index[index]))
-        for index, want in wanted.items()
+    read_config = read(file)
+    label = select(read_config, config)
+    wanted = resolve(read_config, label, asked.gpus)
+    named = [gpu for gpu in asked.gpus if gpu.info.gpu_index in wanted]
+    others = [gpu for gpu in asked.gpus if gpu.info.gpu_index not in wanted]
+    plans = [plan(gpu, wanted[gpu.info.gpu_index], asked.occupied.busy(gpu)) for gpu in named]
+    assumed = [
+        line
+        for gpu in named
+        if wanted[gpu.info.gpu_index].instances
+        for line in asked.assumed.get(gpu.info.gpu_index, ())
     ]
-    others = [gpu for gpu in gpus if gpu.info.gpu_index not in wanted]
+    for line in dict.fromkeys([*assumed, *asked.occupied.unseen]):
+        click.echo(f"slurm-mig: note: {line}", err=True)
     if as_json:
         import json
 
         from slurm_mig.gpu.planjson import to_json
 
-        told = to_json(wanted_config.source, label, plans, others, occupied, assumed)
+        told = to_json(read_config.source, label, plans, others, asked.occupied, assumed)
         click.echo(json.dumps(told, indent=2))
     else:
         from slurm_mig.cli.plan_table import show
 
-        show(f"{wanted_config.source}, {label}", plans, others, occupied)
-    for line in occupied.unseen:
-        click.echo(f"slurm-mig: warning: {line}", err=True)
+        show(f"{read_config.source}, {label}", plans, others, asked.occupied)
     problems = [problem for each in plans for problem in each.problems]
     if problems:
         raise Refused(f"config {label} cannot be applied", problems)

@@ -70,7 +70,7 @@ def gpu_name(text: str) -> str | None:
     """The one spelling of a GPU's UUID or PCI address; None where `text` is neither."""
     low = text.lower()
     if _UUID.fullmatch(low):
-        return low
+        return f"GPU-{low[4:]}"
     match = _PCI.fullmatch(low)
     if match is None:
         return None
@@ -158,7 +158,7 @@ def _names(gpus: Sequence[LiveGpu]) -> Iterator[tuple[str, LiveGpu]]:
     """Everything by which an entry may name a GPU."""
     for gpu in gpus:
         yield str(gpu.info.gpu_index), gpu
-        yield gpu.info.uuid.lower(), gpu
+        yield gpu_name(gpu.info.uuid) or gpu.info.uuid, gpu
         yield gpu_name(gpu.info.pci_bus_id) or gpu.info.pci_bus_id, gpu
 
 

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import GiProfile, GiSpec
 from slurm_mig.gpu.plan import GpuPlan
-from slurm_mig.model import Placement
 
 Change = Literal["stays", "goes", "comes"]
 _ORDER: tuple[Change, ...] = ("stays", "goes", "comes")
@@ -70,8 +69,8 @@ def rows(plan: GpuPlan, occupied: Occupied) -> list[Row]:
     return sorted(found, key=_place)
 
 
-def _place(row: Row) -> tuple[Placement, int]:
-    return row.spec.placement, _ORDER.index(row.change)
+def _place(row: Row) -> tuple[int, int]:
+    return row.spec.placement.start, _ORDER.index(row.change)
 
 
 def needs(plan: GpuPlan, occupied: Occupied) -> Iterator[str]:

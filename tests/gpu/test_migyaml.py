@@ -290,7 +290,7 @@ class TestFields:
         uuid = "GPU-1FC4A36F-0679-58e6-9451-2989636e0b43"
         found = entry(f"gpus: [{uuid}, 0000:25:00.0, 65:00.0, 00010000:0A:00.1], {OFF}").devices
         assert found.names == (
-            uuid.lower(),
+            "GPU-1fc4a36f-0679-58e6-9451-2989636e0b43",
             "00000000:25:00.0",
             "00000000:65:00.0",
             "00010000:0a:00.1",
