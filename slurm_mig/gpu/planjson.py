@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from slurm_mig.gpu import plan
 from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu
 from slurm_mig.gpu.plan import GpuPlan
+from slurm_mig.gpu.plan import to_json as plans_to_json
 
 
 def to_json(
@@ -22,7 +22,7 @@ def to_json(
     `left_alone` are the gpu_index of those that the config does not name. `unseen`: what could
     not be looked at; `assumed`: what of a GPU model is known from no hardware.
     """
-    made = plan.to_json(plans)
+    made = plans_to_json(plans)
     for row, each in zip(made["gpus"], plans, strict=True):
         row["in_use"] = [
             {"placement": gi.placement._asdict(), "by": list(occupied.on(each.gpu, gi.placement))}

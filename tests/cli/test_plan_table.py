@@ -24,7 +24,9 @@ def shown(
     colour: bool = False,
 ) -> str:
     file = io.StringIO()
-    console = Console(file=file, width=200, force_terminal=colour, color_system="standard")
+    console = Console(
+        file=file, width=200, force_terminal=colour, color_system="standard" if colour else None
+    )
     plans = [plan(gpu, WantedGpu(mig, instances), seen.busy(gpu))]
     show("mig.yaml, x", plans, [L40S], seen, console)
     return file.getvalue()

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slurm_mig.gpu.plan import plan
 
 from slurm_mig.errors import Refused
 from slurm_mig.gpu.migconfig import resolve
@@ -63,6 +64,23 @@ def test_round_trip_of_any_layout(key: str, data: st.DataObject) -> None:
     for gpu in gpus:
         assert says(wanted[gpu.info.gpu_index], gpu), text
     assert export(gpus) == text
+
+
+@pytest.mark.parametrize("key", KEYS)
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_made_anew_it_is_what_it_was(key: str, data: st.DataObject) -> None:
+    """On the same GPU there is nothing to do; on an empty one each instance gets its place."""
+    layout = data.draw(layouts(load(key), without_ci=True))
+    gpu, empty = live_gpu(key, layout), live_gpu(key, "mig")
+    text = export([gpu])
+    wanted = read_back(text, gpu)[0]
+    anew = plan(empty, wanted)
+    assert anew.problems == ()
+    there = [_shape(gi, with_start=True) for gi in gpu.layout.instances]
+    assert [_shape(gi, with_start=True) for gi in anew.target.instances] == there
+    if not text.startswith("#"):  # something that the format cannot say
+        assert plan(gpu, wanted).steps == ()
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -18,7 +18,10 @@ KEYS = mig_keys()
 def meaning(gpus: list[LiveGpu]) -> dict[str, dict[int, WantedGpu]]:
     """Label -> what it makes of each GPU."""
     config = parse(generate(gpus).encode(), "generated")
-    return {label: dict(resolve(config, label, gpus)) for label in config.labels}
+    return {
+        label: {int(index): wanted for index, wanted in resolve(config, label, gpus).items()}
+        for label in config.labels
+    }
 
 
 def profiles(wanted: WantedGpu) -> list[str]:

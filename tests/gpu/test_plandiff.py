@@ -38,7 +38,9 @@ def test_what_stays_goes_and_comes() -> None:
         "comes 1g.5gb@3 all",
         "stays 3g.20gb@4 all",
     ]
-    assert [row.profile.memory_mib for row in rows(made, NOBODY) if row.profile][0] == 9856
+    first = rows(made, NOBODY)[0].profile
+    assert first is not None
+    assert first.memory_mib == 9856
 
 
 def test_compute_instances() -> None:
