@@ -63,7 +63,9 @@ def _gpu(console: Console, plan: GpuPlan, occupied: Occupied) -> None:
             console.print(table, highlight=False)
         console.file.writelines(f"{line.rstrip(' ')}\n" for line in drawn.get().splitlines())
     _line(console, *(f"  {escape(need)}" for need in needs(plan, occupied)))
-    _line(console, *(f"  [red]problem[/red]: {escape(problem)}" for problem in plan.problems))
+    known = f"GPU {plan.gpu.info.gpu_index} ({plan.gpu.info.name}): "  # the heading says it
+    for problem in plan.problems:
+        _line(console, f"  [red]problem[/red]: {escape(problem.removeprefix(known))}")
 
 
 def _name(gpu: LiveGpu) -> str:
