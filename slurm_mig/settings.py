@@ -99,7 +99,7 @@ def parse(text: str) -> Settings:
 
 def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
     """The settings that are right; what is wrong with the others goes to `problems`."""
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in table.items():
         check = _CHECKS.get(name)
         why = "there is no such setting" if check is None else check(value)
@@ -108,7 +108,7 @@ def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]
         elif isinstance(value, list):
             values[name] = tuple(value)
         else:
-            values[name] = float(value) if name.endswith("_s") else value  # type: ignore[arg-type]
+            values[name] = float(str(value)) if name.endswith("_s") else value
     return values
 
 

@@ -21,7 +21,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 
 # A foreign thing has one home.
 HOMES = {
-    "pynvml": {"gpu.nvml"},
+    "pynvml": {"gpu.nvml", "gpu.nvml_processes"},
     "pyslurm": {"slurm.rpc"},
     "jinja2": {"slurm.render"},
     "subprocess": {"slurm.scontrol", "gpu.sitecommand"},

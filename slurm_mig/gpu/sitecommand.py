@@ -94,7 +94,8 @@ def _until_its_end(process: "subprocess.Popen[bytes]", end: float) -> bytes | No
 
     Its end counts, not that of its output: a daemon that it started may keep that open.
     """
-    assert process.stdout is not None
+    if process.stdout is None:
+        return b""
     out = process.stdout.fileno()
     os.set_blocking(out, False)
     said = b""

@@ -24,14 +24,16 @@ class Launcher(Machine):
 
     @contextmanager
     def running(
-        self, visible: str | None = None, *, memory: str = "1GiB", activity: float = 1.0
-    ) -> Iterator[subprocess.Popen[str]]:
-        """A stand-in CUDA process that lasts as long as the block.
+        self, visible: str | None = None, *, memory: str = "1GiB", activity: float = 1.0,
+        kind: str = "compute",
+    ) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
+        """A stand-in CUDA process, or a `client` of a GPU, that lasts as long as the block.
 
         `visible` is its CUDA_VISIBLE_DEVICES. SimError if it found no device it may use.
         """
         extra = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-        command = self._command(["--memory", memory, "--activity", str(activity)], {})
+        words = ["--memory", memory, "--activity", str(activity), "--kind", kind]
+        command = self._command(words, {})
         options = _options(self, {"env": extra}) | {"stdout": subprocess.PIPE}
         del options["capture_output"]
         with subprocess.Popen(command, stderr=subprocess.STDOUT, **options) as process:
