@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "slurm_mig"
 # From the ground up. A room knows only floors below its own, never its neighbour.
 FLOORS = (
     {"errors"},
-    {"model", "files", "settings", "system"},
+    {"model", "files", "system"},
+    {"settings"},
     {"gpu", "slurm"},
     {"generate", "gresmap", "usage", "reconfigure"},
     {"hooks", "doctor"},
