@@ -149,14 +149,15 @@ def _is_word(value: object) -> bool:
 def _is_units(value: object) -> str | None:
     if not isinstance(value, list):
         return 'write a list of units, such as ["nvidia-dcgm.service"]'
-    wrong = [f"{one!a}" for one in value if not isinstance(one, str) or not _is_unit(one)]
+    wrong = [f"{one!a}" for one in value if not isinstance(one, str) or not is_unit(one)]
     if wrong:
         return f"no name of a systemd unit, with its .service: {', '.join(wrong)}"
     twice = sorted({f"{one!a}" for one in value if value.count(one) > 1})
     return f"twice: {', '.join(twice)}" if twice else None
 
 
-def _is_unit(value: str) -> bool:
+def is_unit(value: str) -> bool:
+    """Whether it can be a systemd unit's name, and nothing that a command takes for an option."""
     return _UNIT_NAME.fullmatch(value) is not None
 
 
