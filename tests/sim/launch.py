@@ -46,6 +46,13 @@ class Launcher(Machine):
             finally:
                 process.send_signal(signal.SIGTERM)
 
+    def reset_command(self, *more: str) -> list[str]:
+        """What resets one GPU of this machine, with {bus_id} in it, as a site would write it."""
+        inside = "import sys; sys.path[0] = sys.argv.pop(1); import tests.sim.__main__ as sim; "
+        code = f"{inside}sys.exit(sim.main())"
+        words = ["reset", str(self.dir), "--bus-id", "{bus_id}", *more]
+        return [sys.executable, "-c", code, str(CHECKOUT), *words]
+
     @staticmethod
     def _command(arguments: Sequence[str], more: dict[str, Any]) -> list[str]:
         return [*more.pop("prefix", ()), sys.executable, "-m", "tests.sim", "run", *arguments]
