@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "slurm_mig"
 # From the ground up. A room knows only floors below its own, never its neighbour.
 FLOORS = (
     {"errors"},
-    {"model", "files", "settings", "system"},
+    {"model", "files", "system"},
+    {"settings"},
     {"gpu", "slurm"},
     {"generate", "gresmap", "usage", "reconfigure"},
     {"hooks", "doctor"},
@@ -21,7 +22,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 
 # A foreign thing has one home.
 HOMES = {
-    "pynvml": {"gpu.nvml"},
+    "pynvml": {"gpu.nvml", "gpu.nvml_processes"},
     "pyslurm": {"slurm.rpc"},
     "jinja2": {"slurm.render"},
     "subprocess": {"slurm.scontrol", "gpu.sitecommand"},

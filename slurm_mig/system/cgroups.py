@@ -31,6 +31,20 @@ def job_of(cgroup: str) -> str | None:
     return None
 
 
+def service_of(cgroup: str) -> str | None:
+    """The machine's own systemd service that the text of a /proc/PID/cgroup names.
+
+    Only below system.slice: a user's service manager has services of any name.
+    """
+    for line in cgroup.splitlines():
+        path = line.split(":", 2)[-1]
+        if path.startswith("/system.slice/"):
+            for name in path.split("/"):
+                if name.endswith(".service"):
+                    return name
+    return None
+
+
 def inside(root: str, job_id: int, sluid: str | None) -> bool:
     """Whether this process itself runs in the job's cgroup (PrologFlags=RunInJob)."""
     named = job_of(text(root, "self") or text("/", "self"))
