@@ -28,6 +28,9 @@ class Refused(SlurmMigError):
         self.what = what
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> "tuple[type[Refused], tuple[str, tuple[str, ...]]]":
+        return Refused, (self.what, self.problems)  # so that it comes whole from another process
+
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return f"{self.what}: {self.problems[0]}"
@@ -45,8 +48,16 @@ class NvmlError(SlurmMigError):
         self.code = code
 
 
+class JournalError(SlurmMigError):
+    """What was written down about the GPUs cannot be read, written, or believed."""
+
+
 class CapsError(SlurmMigError):
     """The driver's files below /proc/driver or /dev say something that cannot be."""
+
+
+class CommandError(SlurmMigError):
+    """A command of the site's is not there, failed, or did not end in time."""
 
 
 class SlurmError(SlurmMigError):

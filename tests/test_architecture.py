@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "slurm_mig"
 # From the ground up. A room knows only floors below its own, never its neighbour.
 FLOORS = (
     {"errors"},
-    {"model", "files", "settings", "system"},
+    {"model", "files", "system"},
+    {"settings"},
     {"gpu", "slurm"},
     {"generate", "gresmap", "usage", "reconfigure"},
     {"hooks", "doctor"},
@@ -21,7 +22,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 
 # A foreign thing has one home.
 HOMES = {
-    "pynvml": {"gpu.nvml"},
+    "pynvml": {"gpu.nvml", "gpu.nvml_processes"},
     "pyslurm": {"slurm.rpc"},
     "jinja2": {"slurm.render"},
     "subprocess": {"slurm.scontrol", "gpu.sitecommand"},
@@ -38,8 +39,21 @@ PURE = {
     "model",
     "errors",
     "gpu.profile",
+    "gpu.fitting",
+    "gpu.nearest",
+    "gpu.impossible",
     "gpu.placement",
+    "gpu.compute",
+    "gpu.keeping",
+    "gpu.plan_steps",
+    "gpu.plan_result",
     "gpu.nvml_port",
+    "gpu.partition_port",
+    "gpu.checked",
+    "gpu.ci_choice",
+    "gpu.compare",
+    "gpu.driver_drift",
+    "gpu.layout_json",
     "gpu.partitioning",
     "gpu.migconfig",
     "gpu.migexport",
