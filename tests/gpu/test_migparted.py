@@ -26,35 +26,57 @@ A100, H100 = "0x20B010DE", "0x233010de"
 BOARD = f"{A100}:0x{GPUS[0].pci_subsystem_id:08X}"
 
 ODD = st.sampled_from([None, "", "all", "none", 7, -1, True, [], [0], {}, {"1g.5gb": 1}, 1.5])
-FILTERS = st.sampled_from([A100, H100, BOARD, "0x1", "A100", "", f"{A100}:0x1"])
-INDICES = st.integers(-1, 5)
+FILTERS = st.sampled_from([A100, H100, BOARD, "0x1", f"{A100}:0x1"])
 COUNTS = st.dictionaries(
-    st.sampled_from(
-        ["1g.5gb", "2g.10gb", "1g.10gb", "1c.3g.20gb", "1g.5gb+me", "5gb", "1g.24gb-me"]
-    ),
-    st.integers(-1, 3) | st.just(100) | st.none(),
+    st.sampled_from(["1g.5gb", "2g.10gb", "1g.10gb", "1c.3g.20gb", "1g.5gb+me", "1g.24gb-me"]),
+    st.integers(1, 3),
     max_size=3,
 )
-ENTRIES = st.fixed_dictionaries(
-    {
-        "devices": st.just("all") | st.lists(INDICES | st.none(), max_size=3) | ODD,
-        "mig-enabled": st.booleans() | ODD,
-    },
-    optional={
-        "device-filter": FILTERS | st.lists(FILTERS | st.none(), max_size=2) | ODD,
-        "mig-devices": COUNTS | ODD,
-        "gpu-filter": st.none(),
-    },
-) | st.dictionaries(st.sampled_from(["devices", "mig-enabled"]), ODD)
-FILES = st.fixed_dictionaries(
-    {"version": st.just("v1")},
-    optional={
-        "mig-configs": st.dictionaries(
-            st.sampled_from("abc"), st.lists(ENTRIES, min_size=1, max_size=3) | ODD, max_size=3
-        ),
-        "extra": st.none(),
-    },
+ON = {"mig-enabled": st.just(True), "mig-devices": COUNTS}
+DEVICES = {"devices": st.just("all") | st.lists(st.integers(0, 5), max_size=3)}
+FILTER = {"device-filter": FILTERS | st.lists(FILTERS, max_size=2) | st.sampled_from(["", None])}
+ENTRIES: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({**DEVICES, **ON}, optional=FILTER),
+    st.fixed_dictionaries(
+        {**DEVICES, "mig-enabled": st.just(False)},
+        optional={**FILTER, "mig-devices": st.sampled_from([None, {}])},
+    ),
 )
+# What may be wrong with an entry: a key, and what it then has.
+SPOILT = {
+    "devices": st.lists(st.integers(-1, 5) | st.none(), max_size=3) | ODD,
+    "mig-enabled": ODD,
+    "device-filter": st.lists(FILTERS | st.none() | st.just("A100"), max_size=2) | ODD,
+    "mig-devices": st.dictionaries(
+        st.sampled_from(["1g.5gb", "5gb", "1g.5gb+", ""]),
+        st.integers(-1, 2) | st.just(100) | st.none(),
+        min_size=1,
+        max_size=2,
+    )
+    | ODD,
+    "gpu-filter": st.none(),
+}
+LABELS = st.dictionaries(
+    st.sampled_from("abc"), st.lists(ENTRIES, min_size=1, max_size=3), min_size=1, max_size=2
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> dict[str, Any]:
+    """A file, good or with one thing wrong in one entry, or in the whole."""
+    configs = draw(LABELS)
+    value: dict[str, Any] = {"version": "v1", "mig-configs": configs}
+    spoil = draw(st.sampled_from(["nothing", "nothing", "entry", "entry", "drop", "file"]))
+    entry = draw(st.sampled_from([entry for entries in configs.values() for entry in entries]))
+    if spoil == "entry":
+        key = draw(st.sampled_from([*SPOILT]))
+        entry[key] = draw(SPOILT[key])
+    elif spoil == "drop":
+        del entry[draw(st.sampled_from([*entry]))]
+    elif spoil == "file":
+        key = draw(st.sampled_from(["version", "mig-configs", "extra"]))
+        value[key] = draw(ODD | st.just("v2") | st.just({"a": []}) | st.just({"a": ["all"]}))
+    return value
 
 
 def ours(value: Any, *, pretty: bool) -> MigConfig | None:
@@ -80,7 +102,7 @@ def counts_of(wanted: WantedGpu) -> Counter[str]:
 
 
 @settings(max_examples=600, deadline=None)
-@given(FILES, st.booleans())
+@given(files(), st.booleans())
 def test_what_mig_parted_reads_we_read_and_nothing_else(value: Any, pretty: bool) -> None:
     config, specs = ours(value, pretty=pretty), theirs(value)
     event("read" if specs is not None else "refused")
