@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slurm_mig.gpu.plan import plan
 
 from slurm_mig.errors import Refused
 from slurm_mig.gpu.migconfig import resolve
 from slurm_mig.gpu.migexport import export
 from slurm_mig.gpu.migyaml import parse
 from slurm_mig.gpu.partitioning import GiSpec, LiveGpu, WantedGi, WantedGpu
+from slurm_mig.gpu.plan import plan
 from tests.gpu.laidout import live_gpu
 from tests.layouts import layouts
 from tests.sim.models import load, mig_keys

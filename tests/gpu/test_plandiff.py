@@ -1,10 +1,10 @@
 """What people see of a plan: each GPU instance once, and what the change takes."""
 
 import pytest
-from slurm_mig.gpu.plan import GpuPlan, plan
 
 from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGi, WantedGpu
+from slurm_mig.gpu.plan import GpuPlan, plan
 from slurm_mig.gpu.plandiff import Row, needs, rows
 from slurm_mig.model import Placement
 from tests.gpu.laidout import live_gpu

@@ -2,10 +2,9 @@
 
 import json
 
-from slurm_mig.gpu.plan import plan
-
 from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import WantedGi, WantedGpu
+from slurm_mig.gpu.plan import plan
 from slurm_mig.gpu.planjson import to_json
 from slurm_mig.model import Placement
 from tests.gpu.laidout import live_gpu
