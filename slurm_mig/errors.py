@@ -56,6 +56,10 @@ class CapsError(SlurmMigError):
     """The driver's files below /proc/driver or /dev say something that cannot be."""
 
 
+class CommandError(SlurmMigError):
+    """A command of the site's is not there, failed, or did not end in time."""
+
+
 class SlurmError(SlurmMigError):
     """Slurm is not there, did not answer, or is of a version that we cannot serve."""
 

@@ -4,15 +4,17 @@ A process is its number together with its start time; a number alone is soon ano
 is opened and no file system but /proc and /dev is asked, so that nothing can make us wait.
 """
 
-import os
-import stat
+import posix as os
 import time
 
 from slurm_mig.system import cgroups
+from slurm_mig.system.cgroups import is_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_IS_DEVICE = 0o020000  # a character device
 
 
 class Process:
@@ -42,43 +44,57 @@ class Search:
 
     def run(self, wanted: "Callable[[int, int], bool]", limit_s: float) -> list[Process]:
         """All of them for whom `wanted(pid, uid)`, looked at for at most `limit_s`."""
-        end = time.monotonic() + limit_s
         found = []
-        for pid, uid in self._users():
-            if time.monotonic() > end:
-                self.timed_out = True
-                break
+        for pid in self.pids(limit_s):
+            uid = real_uid(f"{self._root}/proc/{pid}")
+            if uid is None:
+                continue
             if wanted(pid, uid) and self.holds(pid) and (one := self._describe(pid, uid)):
                 found.append(one)
         return found
 
-    def _users(self) -> "Iterator[tuple[int, int]]":
-        own = os.getpid()
+    def pids(self, limit_s: float) -> "Iterator[int]":
+        """Every process but this one, for at most `limit_s`."""
+        end, own = time.monotonic() + limit_s, os.getpid()
         for name in os.listdir(f"{self._root}/proc"):
             if name.isdigit() and int(name) != own:
-                uid = real_uid(f"{self._root}/proc/{name}")
-                if uid is not None:
-                    yield int(name), uid
+                if time.monotonic() > end:
+                    self.timed_out = True
+                    return
+                yield int(name)
 
     def holds(self, pid: int) -> bool:
         """Whether it has one of the devices open, now."""
-        folder = f"{self._root}/proc/{pid}/fd"
         try:
-            return any(self._leads_here(f"{folder}/{name}") for name in os.listdir(folder))
+            return any(device is not None for device in self._open(pid))
         except OSError:  # gone
             return False
 
-    def _leads_here(self, link: str) -> bool:
+    def held(self, pid: int) -> "set[int]":
+        """Which of the devices it has open, now, by their numbers (st_rdev).
+
+        Raises OSError: FileNotFoundError or ProcessLookupError when it is gone, PermissionError
+        when it cannot be looked at.
+        """
+        return {device for device in self._open(pid) if device is not None}
+
+    def _open(self, pid: int) -> "Iterator[int | None]":
+        folder = f"{self._root}/proc/{pid}/fd"
+        return (self._device(f"{folder}/{name}") for name in os.listdir(folder))
+
+    def _device(self, link: str) -> int | None:
+        """Which of the devices a descriptor leads to; None: to none of them."""
         try:
             target = os.readlink(link).removesuffix(" (deleted)")
             # Only what may be the device is looked at: a file of a dead NFS server would keep
             # us for ever. "/" is a file mounted alone in a name space that is not ours.
             if target != "/" and target.rpartition("/")[2] not in self._names:
-                return False
+                return None
             found = os.stat(link)
         except OSError:
-            return False
-        return stat.S_ISCHR(found.st_mode) and found.st_rdev in self._devices
+            return None
+        is_one = found.st_mode & 0o170000 == _IS_DEVICE and found.st_rdev in self._devices
+        return found.st_rdev if is_one else None
 
     def _describe(self, pid: int, uid: int) -> Process | None:
         told = start_and_name(self._root, pid)
@@ -101,7 +117,7 @@ def real_uid(folder: str) -> int | None:
                 if line.startswith(b"Uid:"):
                     return int(line.split()[1])
     except FileNotFoundError:  # the kernel's have no exe
-        return 0 if os.path.isdir(folder) else None
+        return 0 if is_folder(folder) else None
     except OSError:
         return None
     return 0

@@ -92,7 +92,16 @@ def _reboot(options: argparse.Namespace) -> int:
 
 def _reset(options: argparse.Namespace) -> int:
     sim = _sim(options)
-    for gpu in options.gpu or range(len(sim.show()["gpus"])):
+    gpus = sim.show()["gpus"]
+    chosen = options.gpu or []
+    for bus_id in options.bus_id or []:
+        found = [gpu["gpu_index"] for gpu in gpus if gpu["pci_bus_id"] == bus_id.upper()]
+        if not found:
+            raise SimError(f"no GPU {bus_id}: there are {[gpu['pci_bus_id'] for gpu in gpus]}")
+        chosen += found
+    if options.refuse:
+        raise SimError(f"Resetting GPU {options.bus_id or chosen} is not supported.")
+    for gpu in chosen or range(len(gpus)):
         sim.reset(gpu)
     return 0
 
@@ -156,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("reboot", _reboot, "Reboot the machine.")
     reset = verb("reset", _reset, "Reset GPUs (default: all), as nvidia-smi -r does.")
     reset.add_argument("--gpu", type=int, action="append")
+    reset.add_argument("--bus-id", action="append", help="as NVML tells it: 00000000:07:00.0")
+    reset.add_argument("--refuse", action="store_true", help="as in a cloud's virtual machine")
     verb("nodes", _nodes, "Make the missing nvidia-cap nodes, as nvidia-modprobe does.")
     partition = verb("partition", _partition, "Give a GPU another layout, whoever uses it.")
     partition.add_argument("--gpu", type=int, required=True)

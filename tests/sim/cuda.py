@@ -82,6 +82,21 @@ def choose(state: Mapping[str, Any], dev: Path, visible: str | None) -> Device:
     raise SimError(f"no CUDA-capable device is detected (CUDA_VISIBLE_DEVICES {given})")
 
 
+def choose_gpu(state: Mapping[str, Any], dev: Path, visible: str | None) -> Device:
+    """The GPU that a client as DCGM watches, MIG mode or not: of that uuid or index, or the first.
+
+    SimError when there is no such GPU, or its node may not be opened.
+    """
+    for gpu in state["gpus"]:
+        if visible in (None, gpu["uuid"], str(gpu["gpu_index"])):
+            files = (dev / f"nvidia{gpu['gpu_minor']}",)
+            why = refusal(files)
+            if why is not None:
+                raise SimError(f"cannot watch {gpu['uuid']} ({why})")
+            return Device((gpu["uuid"],), gpu["gpu_index"], NONE, NONE, files)
+    raise SimError(f"no GPU {visible!r} to watch")
+
+
 def _named(state: Mapping[str, Any], dev: Path, every: list[Device], visible: str) -> list[Device]:
     word = visible.split(",")[0].strip()
     if word.isdecimal():

@@ -24,14 +24,16 @@ class Launcher(Machine):
 
     @contextmanager
     def running(
-        self, visible: str | None = None, *, memory: str = "1GiB", activity: float = 1.0
-    ) -> Iterator[subprocess.Popen[str]]:
-        """A stand-in CUDA process that lasts as long as the block.
+        self, visible: str | None = None, *, memory: str = "1GiB", activity: float = 1.0,
+        kind: str = "compute",
+    ) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
+        """A stand-in CUDA process, or a `client` of a GPU, that lasts as long as the block.
 
         `visible` is its CUDA_VISIBLE_DEVICES. SimError if it found no device it may use.
         """
         extra = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-        command = self._command(["--memory", memory, "--activity", str(activity)], {})
+        words = ["--memory", memory, "--activity", str(activity), "--kind", kind]
+        command = self._command(words, {})
         options = _options(self, {"env": extra}) | {"stdout": subprocess.PIPE}
         del options["capture_output"]
         with subprocess.Popen(command, stderr=subprocess.STDOUT, **options) as process:
@@ -43,6 +45,13 @@ class Launcher(Machine):
                 yield process
             finally:
                 process.send_signal(signal.SIGTERM)
+
+    def reset_command(self, *more: str) -> list[str]:
+        """What resets one GPU of this machine, with {bus_id} in it, as a site would write it."""
+        inside = "import sys; sys.path[0] = sys.argv.pop(1); import tests.sim.__main__ as sim; "
+        code = f"{inside}sys.exit(sim.main())"
+        words = ["reset", str(self.dir), "--bus-id", "{bus_id}", *more]
+        return [sys.executable, "-c", code, str(CHECKOUT), *words]
 
     @staticmethod
     def _command(arguments: Sequence[str], more: dict[str, Any]) -> list[str]:

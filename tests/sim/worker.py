@@ -3,7 +3,8 @@
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.sim import cuda, library
@@ -63,7 +64,8 @@ def work(kind: str, memory: str, activity: str, seconds: float | None) -> int:
         raise SimError("MIGSIM_DIR names no simulated machine: eval the lines that `new` prints")
     dev = Path(os.environ.get("SLURM_MIG_ROOT", "/")) / "dev"
     steps = parse_steps(memory, activity)
-    device = cuda.choose(library.show(folder), dev, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    choose = cuda.choose_gpu if kind == "client" else cuda.choose
+    device = choose(library.show(folder), dev, os.environ.get("CUDA_VISIBLE_DEVICES"))
     place = (device.gpu_index, device.gi_id, device.ci_id)
     # Blocked, and waited for: a handler could run just before a sleep, which would then go on.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
@@ -71,11 +73,34 @@ def work(kind: str, memory: str, activity: str, seconds: float | None) -> int:
     if code != 0:
         raise SimError(f"cannot use {device.names[0]}: {name_of(code)}")
     try:
-        print(f"using {device.names[0]} {_files(device.files)} pid {os.getpid()}", flush=True)
-        stopped = signal.sigtimedwait(STOP, 1e9 if seconds is None else seconds)
+        with _seen_in_proc(dev.parent, device.files):
+            print(f"using {device.names[0]} {_files(device.files)} pid {os.getpid()}", flush=True)
+            stopped = signal.sigtimedwait(STOP, 1e9 if seconds is None else seconds)
     finally:
         library.call("process_remove", folder, os.getpid())
     return 0 if stopped is None else 128 + stopped.si_signo
+
+
+@contextmanager
+def _seen_in_proc(root: Path, files: Sequence[Path]) -> Iterator[None]:
+    """Have the device files open and stand in the /proc below `root`, for who looks there.
+
+    By O_PATH: without a driver behind them they cannot be opened as CUDA does it. Not where
+    /proc is the machine's own, as on the nodes of a cluster under test.
+    """
+    link = root / "proc" / str(os.getpid())
+    if link.exists():
+        yield
+        return
+    handles = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in files]
+    link.unlink(missing_ok=True)  # of one that was killed and had our pid
+    link.symlink_to(f"/proc/{os.getpid()}")
+    try:
+        yield
+    finally:
+        link.unlink(missing_ok=True)
+        for handle in handles:
+            os.close(handle)
 
 
 def _files(files: Sequence[Path]) -> str:

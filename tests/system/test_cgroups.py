@@ -27,6 +27,23 @@ def test_the_job_of_a_process(path: str, job: str | None) -> None:
     assert cgroups.job_of(f"0::{path}\n") == job
 
 
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        ("0::/system.slice/nvidia-dcgm.service\n", "nvidia-dcgm.service"),
+        ("5:devices:/\n1:name=systemd:/system.slice/nvsm.service\n", "nvsm.service"),
+        ("0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service"),
+        ("0::/system.slice/a.service/nested/b.service\n", "a.service"),
+        ("0::/user.slice/user-7.slice/user@7.service/app.slice/nvidia-dcgm.service\n", None),
+        ("0::/machine.slice/system.slice/nvidia-dcgm.service\n", None),
+        ("0::/system.slice/slurmstepd.scope/job_1\n", None),
+        ("", None),
+    ],
+)
+def test_the_service_of_a_process(text: str, service: str | None) -> None:
+    assert cgroups.service_of(text) == service
+
+
 def test_the_folders_of_a_job_and_its_processes(tmp_path: Path) -> None:
     assert not cgroups.is_tracking(str(tmp_path))
     top = tmp_path / "sys/fs/cgroup"

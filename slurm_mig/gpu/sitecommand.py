@@ -1,0 +1,134 @@
+"""The commands that a site has for its GPUs (a reset, a daemon's stop), run within bounds.
+
+No shell, no environment of the caller's, no path but a fixed one, an end to every wait.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from slurm_mig.errors import CommandError
+from slurm_mig.system.printable import printable
+
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_KEPT_BYTES = 1 << 16  # of what it prints: the end, where the reason stands
+
+
+class Done(NamedTuple):
+    """How a command ended. `code` is negative for a signal; `said` the end of what it printed."""
+
+    code: int
+    said: str
+
+    @property
+    def reason(self) -> str:
+        """Its last line, for an error."""
+        lines = [line for line in self.said.splitlines() if line.strip()]
+        return printable(lines[-1]) if lines else "it said nothing"
+
+
+def filled(words: Sequence[str], place: str, value: str) -> tuple[str, ...]:
+    """A command of the settings, with `value` where `place` ("{unit}") stands."""
+    return tuple(word.replace(place, value) for word in words)
+
+
+def find(program: str) -> str | None:
+    """Where a site's program lies; None where it is not installed."""
+    return shutil.which(program, path=SAFE_PATH)
+
+
+def run(words: Sequence[str], timeout_s: float) -> Done:
+    """Run a command to its end, whatever its exit code.
+
+    Raises CommandError where it is not installed, cannot be started, or has not ended after
+    `timeout_s`; then it is killed, with all that it started in its process group.
+    """
+    program = find(words[0])
+    if program is None:
+        raise CommandError(f"{words[0]} is not installed (looked in {SAFE_PATH})")
+    try:
+        process = subprocess.Popen(
+            [program, *words[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": SAFE_PATH, "LC_ALL": "C"},
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as why:
+        raise CommandError(f"`{shown(words)}` could not be started: {why.strerror}") from None
+    try:
+        said = _until_its_end(process, time.monotonic() + timeout_s)
+    except BaseException:
+        _kill(process)
+        raise
+    if said is None:
+        _kill(process)
+        raise CommandError(f"`{shown(words)}` did not end within {timeout_s:g} s, and was killed")
+    return Done(process.wait(), said.decode(errors="backslashreplace"))
+
+
+def must(words: Sequence[str], timeout_s: float) -> Done:
+    """`run`, and a CommandError too where it fails."""
+    done = run(words, timeout_s)
+    if done.code != 0:
+        how = f"signal {-done.code}" if done.code < 0 else f"{done.code}"
+        raise CommandError(f"`{shown(words)}` failed with {how}: {done.reason}")
+    return done
+
+
+def shown(words: Sequence[str]) -> str:
+    """A command for a message."""
+    return printable(" ".join(words), 120)
+
+
+def _until_its_end(process: "subprocess.Popen[bytes]", end: float) -> bytes | None:
+    """What it printed, when it has ended; None when `end` came first.
+
+    Its end counts, not that of its output: a daemon that it started may keep that open.
+    """
+    if process.stdout is None:
+        return b""
+    out = process.stdout.fileno()
+    os.set_blocking(out, False)
+    said = b""
+    ended = os.pidfd_open(process.pid)
+    try:
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(ended, selectors.EVENT_READ)
+            waiting.register(out, selectors.EVENT_READ)
+            while (left := end - time.monotonic()) > 0:
+                ready = {key.fd for key, _ in waiting.select(left)}
+                chunk = _read(out) if out in ready else None
+                said = (said + (chunk or b""))[-_KEPT_BYTES:]
+                if chunk == b"":
+                    waiting.unregister(out)
+                if ended in ready and not chunk:
+                    return said
+        return None
+    finally:
+        os.close(ended)
+        process.stdout.close()
+
+
+def _read(out: int) -> bytes | None:
+    """What is there to read; empty at the end of it, None where nothing is there yet."""
+    try:
+        return os.read(out, _KEPT_BYTES)
+    except BlockingIOError:
+        return None
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End its whole group. One that the kernel holds fast (a GPU that hangs) is not waited for."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
