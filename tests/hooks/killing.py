@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -11,42 +12,45 @@ from typing import Any
 WRITERS = ("registry", "closing", "rootfiles", "claims", "finale", "jobmaps", "dead", "prolog")
 
 
-def deaths(scene: Callable[[], Callable[[], object]], step: int = 1) -> Iterator[int]:
+def deaths(
+    scene: Callable[[], Callable[[], object]], step: int = 1, writers: Collection[str] = WRITERS
+) -> Iterator[int]:
     """For each line n, every `step`-th: `scene()` prepares and returns what then dies at line n.
 
-    Ends when it came to its end before line n.
+    Lines of the modules `writers` count. Ends when it came to its end before line n.
     """
     line = 1
-    while _dies(scene(), line):
+    while dies(partial(_act, scene(), line, writers)):
         yield line
         line += step
 
 
-def _dies(act: Callable[[], object], line: int) -> bool:
+def dies(act: Callable[[], object]) -> bool:
+    """Whether `act`, in a process of its own, was killed. AssertionError if it failed."""
     pid = os.fork()
     if pid == 0:
-        _act(act, line)
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child failed by itself"
     return os.WIFSIGNALED(status)
 
 
-def _act(act: Callable[[], object], line: int) -> None:
+def _act(act: Callable[[], object], line: int, writers: Collection[str]) -> None:
     left = line
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
         module = frame.f_globals["__name__"].rpartition(".")[2]
-        if event == "line" and module in WRITERS:
+        if event == "line" and module in writers:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
-    code = 1
-    try:
-        sys.settrace(trace)
-        act()
-        code = 0
-    finally:
-        os._exit(code)
+    sys.settrace(trace)
+    act()
