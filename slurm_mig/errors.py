@@ -28,6 +28,9 @@ class Refused(SlurmMigError):
         self.what = what
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> "tuple[type[Refused], tuple[str, tuple[str, ...]]]":
+        return Refused, (self.what, self.problems)  # so that it comes whole from another process
+
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return f"{self.what}: {self.problems[0]}"
@@ -43,6 +46,10 @@ class NvmlError(SlurmMigError):
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class JournalError(SlurmMigError):
+    """What was written down about the GPUs cannot be read, written, or believed."""
 
 
 class CapsError(SlurmMigError):

@@ -33,8 +33,26 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> bool:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
+
+
+def write_new(path: Path, text: str, mode: int = 0o644) -> None:
+    """Make `path`, complete and on the disk. FileExistsError where there is one already.
+
+    Of several that try at once, one succeeds. Raises OSError; then none is made.
+    """
+    handle, draft = _new_file(path)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            os.fchmod(out.fileno(), mode)
+            out.write(text.encode())
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(draft, path, follow_symlinks=False)  # unlike a rename, it replaces nothing
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def _new_file(path: Path) -> tuple[int, Path]:
@@ -59,7 +77,8 @@ def _regular(path: Path) -> os.stat_result | None:
     return found if (found.st_mode & 0o170000) == 0o100000 else None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until what a folder names is on the disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,6 +1,7 @@
 """Backends that stand in for the outside world, each held to its real adapter's contract tests.
 
 `FakeNvml` (tests/contract/test_nvml.py): a machine with GPUs as a test describes them.
+Its other half, which can be partitioned, is in fake_partition.py.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from slurm_mig.errors import NvmlError
 from slurm_mig.gpu.nvml_codes import GPU_IS_LOST, INVALID_ARGUMENT, nvml_error
 from slurm_mig.gpu.nvml_port import GiInfo, GpuInfo, MigInfo
+from slurm_mig.gpu.partitioning import CiSpec, LiveCi
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import (
     CiId,
@@ -36,6 +38,23 @@ class FakeSlice:
     compute: tuple[tuple[str, int], ...]
     memory_mib: int
     profile_id: int = 19
+    ci_ids: tuple[int, ...] = ()  # of `compute`; (): counted from 0
+    ci_starts: tuple[int, ...] = ()  # of `compute`; (): one after the other
+    ci_profile_ids: tuple[int, ...] = ()  # of `compute`; (): the slices less one
+
+    @property
+    def cis(self) -> tuple[LiveCi, ...]:
+        """Its compute instances, by their ci_id."""
+        slices = [parse(name).ci_slices for name, _ in self.compute]
+        ids = self.ci_ids or range(len(slices))
+        starts = self.ci_starts or [sum(slices[:number]) for number in range(len(slices))]
+        profile_ids = self.ci_profile_ids or [count - 1 for count in slices]
+        parts = zip(ids, self.compute, profile_ids, starts, strict=True)
+        found = (
+            LiveCi(CiId(ci_id), CiSpec(name, profile_id, start), sm_count)
+            for ci_id, (name, sm_count), profile_id, start in parts
+        )
+        return tuple(sorted(found, key=lambda ci: ci.ci_id))
 
 
 def slice_of(profile: str, start: int, size: int, gi_id: int, *compute: str) -> FakeSlice:
@@ -83,7 +102,7 @@ class FakeNvml:
     def gpus(self) -> tuple[GpuInfo, ...]:
         self._called("gpus")
         indices = [GpuIndex(number) for number in range(len(self.machine))]
-        return tuple(_info(index, self._gpu(index)) for index in indices)
+        return tuple(info_of(index, self._gpu(index)) for index in indices)
 
     def near_cpus(self, gpu_index: GpuIndex) -> frozenset[int] | None:
         self._called("near_cpus")
@@ -93,10 +112,10 @@ class FakeNvml:
         self._called("mig_devices")
         gpu = self._gpu(gpu_index)
         slots = (slot for slot in range(100) if slot not in gpu.mig_gaps)
-        parts = ((s, ci_id, ci) for s in gpu.slices or () for ci_id, ci in enumerate(s.compute))
+        parts = ((slice_, ci) for slice_ in gpu.slices or () for ci in slice_.cis)
         return tuple(
-            _mig(gpu_index, slot, slice_, ci_id, ci)
-            for slot, (slice_, ci_id, ci) in zip(slots, parts, strict=False)
+            _mig(gpu_index, slot, slice_, ci)
+            for slot, (slice_, ci) in zip(slots, parts, strict=False)
         )
 
     def gpu_instances(self, gpu_index: GpuIndex) -> tuple[GiInfo, ...] | None:
@@ -124,7 +143,8 @@ class FakeNvml:
         return self.machine[gpu_index]
 
 
-def _info(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
+def info_of(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
+    """The GPU as the port tells it."""
     on = bool(gpu.slices)
     able = gpu.slices is not None
     return GpuInfo(
@@ -138,19 +158,16 @@ def _info(gpu_index: GpuIndex, gpu: FakeGpu) -> GpuInfo:
     )
 
 
-def _mig(
-    gpu_index: int, slot: int, slice_: FakeSlice, ci_id: int, compute: tuple[str, int]
-) -> MigInfo:
-    profile, sm_count = compute
-    size = parse(profile)
+def _mig(gpu_index: int, slot: int, slice_: FakeSlice, ci: LiveCi) -> MigInfo:
+    size = parse(ci.spec.ci_profile)
     return MigInfo(
         mig_index=MigIndex(slot),
-        uuid=f"MIG-00000000-0000-{gpu_index:04d}-{slice_.gi_id:04d}-{ci_id:012d}",
-        profile=profile,
+        uuid=f"MIG-00000000-0000-{gpu_index:04d}-{slice_.gi_id:04d}-{ci.ci_id:012d}",
+        profile=ci.spec.ci_profile,
         gi_id=GiId(slice_.gi_id),
-        ci_id=CiId(ci_id),
+        ci_id=ci.ci_id,
         memory_mib=slice_.memory_mib,
-        sm_count=sm_count,
+        sm_count=ci.sm_count,
         gi_slices=size.gi_slices,
         ci_slices=size.ci_slices,
     )

@@ -17,6 +17,7 @@ from slurm_mig.errors import SlurmMigError
 COMMANDS = {
     "discover": ("discover", "Show the GPUs and MIG slices of this machine."),
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
+    "plan": ("plan", "Show what a wanted MIG configuration would change."),
     "prolog": ("prolog", "Check and note a job's slices before it starts."),
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),

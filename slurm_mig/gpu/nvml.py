@@ -1,12 +1,13 @@
 """The NVML port over nvidia-ml-py: the only importer of pynvml.
 
 Imported when a session opens, not before: `slurm-mig --help` need not pay for it.
+What a partitioning needs beyond it is in nvml_partition.py.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from ctypes import byref, c_uint
-from typing import Any
+from typing import Any, TypeVar
 
 from slurm_mig.errors import NvmlError
 from slurm_mig.gpu import nvml_codes as codes
@@ -24,7 +25,7 @@ from slurm_mig.model import (
 )
 
 _MIB = 1 << 20
-_MACHINE = "this machine"
+MACHINE = "this machine"
 # More than any GPU has. NVML's own instanceCount is not used: drivers told it wrong on A30.
 _MAX_INSTANCES = 64
 # Profiles are numbered from 0; INVALID_ARGUMENT ends the list, whatever number that is.
@@ -32,23 +33,28 @@ _MAX_PROFILES = 256
 _CPU_WORDS = 128  # of 64 CPUs each: Linux goes no further than 8192
 
 
-@contextmanager
-def session() -> Iterator[Nvml]:
+def session() -> AbstractContextManager[Nvml]:
     """NVML, initialised on entry and shut down on exit, whatever happens between.
 
     Raises NvmlError when there is no library, no driver or no permission.
     """
+    return opened(Pynvml)
+
+
+@contextmanager
+def opened(make: "Callable[[Any], _Adapter]") -> "Iterator[_Adapter]":
+    """As `session`, of an adapter that `make` makes of the module pynvml."""
     import pynvml
 
-    adapter = _Pynvml(pynvml)
-    adapter.ask(_MACHINE, pynvml.nvmlInit)
+    adapter = make(pynvml)
+    adapter.ask(MACHINE, pynvml.nvmlInit)
     try:
         yield adapter
     finally:
-        adapter.ask(_MACHINE, pynvml.nvmlShutdown)
+        adapter.ask(MACHINE, pynvml.nvmlShutdown)
 
 
-class _Pynvml:
+class Pynvml:
     """`Nvml` over the pynvml module.
 
     GPU handles are kept for the session; MIG handles never, since any change makes them stale.
@@ -66,37 +72,37 @@ class _Pynvml:
             raise codes.nvml_error(where, error.value, str(error)) from None
 
     def driver_version(self) -> str:
-        return str(self.ask(_MACHINE, self._nv.nvmlSystemGetDriverVersion))
+        return str(self.ask(MACHINE, self._nv.nvmlSystemGetDriverVersion))
 
     def gpus(self) -> tuple[GpuInfo, ...]:
-        count = self.ask(_MACHINE, self._nv.nvmlDeviceGetCount)
+        count = self.ask(MACHINE, self._nv.nvmlDeviceGetCount)
         return tuple(self._gpu(GpuIndex(number)) for number in range(count))
 
     def near_cpus(self, gpu_index: GpuIndex) -> frozenset[int] | None:
         gpu = self._gpu_handle(gpu_index)
-        with _Absent(codes.NOT_SUPPORTED, codes.NOT_FOUND):
+        with Absent(codes.NOT_SUPPORTED, codes.NOT_FOUND):
             words = self.ask(
-                _gpu_name(gpu_index), self._nv.nvmlDeviceGetCpuAffinity, gpu, _CPU_WORDS
+                gpu_name(gpu_index), self._nv.nvmlDeviceGetCpuAffinity, gpu, _CPU_WORDS
             )
             return frozenset(_set_bits(words))
         return None
 
     def mig_devices(self, gpu_index: GpuIndex) -> tuple[MigInfo, ...]:
-        gpu, where = self._gpu_handle(gpu_index), _gpu_name(gpu_index)
+        gpu, where = self._gpu_handle(gpu_index), gpu_name(gpu_index)
         slots = 0
-        with _Absent(codes.NOT_SUPPORTED):
+        with Absent(codes.NOT_SUPPORTED):
             slots = self.ask(where, self._nv.nvmlDeviceGetMaxMigDeviceCount, gpu)
         found = []
         for slot in range(slots):
             # A slot without a device may be a gap with more devices behind it: go on.
-            with _Absent(codes.NOT_FOUND, codes.NOT_SUPPORTED):
+            with Absent(codes.NOT_FOUND, codes.NOT_SUPPORTED):
                 handle = self.ask(where, self._nv.nvmlDeviceGetMigDeviceHandleByIndex, gpu, slot)
                 found.append((MigIndex(slot), handle))
         return tuple(self._mig_device(where, slot, handle) for slot, handle in found)
 
     def gpu_instances(self, gpu_index: GpuIndex) -> tuple[GiInfo, ...] | None:
         # FUNCTION_NOT_FOUND: a driver before 510 names no profiles.
-        with _Absent(codes.NO_PERMISSION, codes.FUNCTION_NOT_FOUND):
+        with Absent(codes.NO_PERMISSION, codes.FUNCTION_NOT_FOUND):
             found = [
                 instance
                 for profile in self._profiles(gpu_index)
@@ -108,29 +114,29 @@ class _Pynvml:
     def _gpu_handle(self, gpu_index: GpuIndex) -> Any:  # noqa: ANN401
         if gpu_index not in self._handles:
             by_index = self._nv.nvmlDeviceGetHandleByIndex
-            self._handles[gpu_index] = self.ask(_gpu_name(gpu_index), by_index, gpu_index)
+            self._handles[gpu_index] = self.ask(gpu_name(gpu_index), by_index, gpu_index)
         return self._handles[gpu_index]
 
     def _gpu(self, gpu_index: GpuIndex) -> GpuInfo:
-        nv, gpu, where = self._nv, self._gpu_handle(gpu_index), _gpu_name(gpu_index)
+        nv, gpu, where = self._nv, self._gpu_handle(gpu_index), gpu_name(gpu_index)
         return GpuInfo(
             gpu_index=gpu_index,
             gpu_minor=GpuMinor(self.ask(where, nv.nvmlDeviceGetMinorNumber, gpu)),
             uuid=self.ask(where, nv.nvmlDeviceGetUUID, gpu),
             name=self.ask(where, nv.nvmlDeviceGetName, gpu),
-            pci_bus_id=_text(self.ask(where, nv.nvmlDeviceGetPciInfo, gpu).busId),
+            pci_bus_id=text_of(self.ask(where, nv.nvmlDeviceGetPciInfo, gpu).busId),
             memory_mib=self.ask(where, nv.nvmlDeviceGetMemoryInfo, gpu).total // _MIB,
             mig_mode=self._mig_mode(gpu, where),
         )
 
     def _mig_mode(self, gpu: object, where: str) -> MigMode | None:
-        with _Absent(codes.NOT_SUPPORTED):
+        with Absent(codes.NOT_SUPPORTED):
             current, pending = self.ask(where, self._nv.nvmlDeviceGetMigMode, gpu)
             return MigMode(current=current == 1, pending=pending == 1)
         return None
 
-    def _mig_device(self, gpu_name: str, mig_index: MigIndex, handle: object) -> MigInfo:
-        nv, where = self._nv, f"{gpu_name}, MIG device {mig_index}"
+    def _mig_device(self, where: str, mig_index: MigIndex, handle: object) -> MigInfo:
+        nv, where = self._nv, f"{where}, MIG device {mig_index}"
         size = self.ask(where, nv.nvmlDeviceGetAttributes, handle)
         name = self.ask(where, nv.nvmlDeviceGetName, handle)
         return MigInfo(
@@ -152,7 +158,7 @@ class _Pynvml:
 
     def _profiles(self, gpu_index: GpuIndex) -> Iterator[Any]:
         """Every profile of the GPU: NVML's own structure, with a name."""
-        gpu, where = self._gpu_handle(gpu_index), _gpu_name(gpu_index)
+        gpu, where = self._gpu_handle(gpu_index), gpu_name(gpu_index)
         for number in range(_MAX_PROFILES):
             try:
                 yield self.ask(where, self._nv.nvmlDeviceGetGpuInstanceProfileInfo, gpu, number)
@@ -163,22 +169,25 @@ class _Pynvml:
                     raise
 
     def _instances_of(self, gpu_index: GpuIndex, profile: Any) -> Iterator[GiInfo]:  # noqa: ANN401
-        nv, where = self._nv, _gpu_name(gpu_index)
+        nv, where = self._nv, gpu_name(gpu_index)
         gpu, count = self._gpu_handle(gpu_index), c_uint()
         handles = (nv.c_nvmlGpuInstance_t * _MAX_INSTANCES)()
-        with _Absent(codes.NOT_SUPPORTED):  # MIG is off
+        with Absent(codes.NOT_SUPPORTED):  # MIG is off
             self.ask(where, nv.nvmlDeviceGetGpuInstances, gpu, profile.id, handles, byref(count))
         for handle in handles[: count.value]:
             info = self.ask(where, nv.nvmlGpuInstanceGetInfo, handle)
             yield GiInfo(
                 gi_id=GiId(info.id),
-                profile=after_mig(_text(profile.name)),
+                profile=after_mig(text_of(profile.name)),
                 profile_id=ProfileId(profile.id),
                 placement=Placement(info.placement.start, info.placement.size),
             )
 
 
-class _Absent:
+_Adapter = TypeVar("_Adapter", bound=Pynvml)
+
+
+class Absent:
     """Leave the block quietly when NVML answers one of `codes`: there is no such thing."""
 
     def __init__(self, *absent: int) -> None:
@@ -191,11 +200,11 @@ class _Absent:
         return isinstance(error, NvmlError) and error.code in self._absent
 
 
-def _gpu_name(gpu_index: GpuIndex) -> str:
+def gpu_name(gpu_index: GpuIndex) -> str:
     return f"GPU {gpu_index}"
 
 
-def _text(value: bytes | str) -> str:
+def text_of(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from slurm_mig.errors import NvmlError
 
+SUCCESS: Final = 0
 INVALID_ARGUMENT: Final = 2
 NOT_SUPPORTED: Final = 3
 NO_PERMISSION: Final = 4
@@ -20,6 +21,7 @@ RESET_REQUIRED: Final = 16
 OPERATING_SYSTEM: Final = 17
 VERSION_MISMATCH: Final = 18
 IN_USE: Final = 19
+INSUFFICIENT_RESOURCES: Final = 23
 
 _CHANGED: Final = "the GPU's instances may have changed while they were read; run the command again"
 _LOAD: Final = "load it with `modprobe nvidia`, or see why not in `dmesg | grep -i nvrm`"
@@ -41,6 +43,7 @@ _ADVICE: Final = {
     VERSION_MISMATCH: "library and kernel module are of different driver versions; "
     "reload the module or reboot",
     IN_USE: "a process holds it; find it with `fuser -v /dev/nvidia*`",
+    INSUFFICIENT_RESOURCES: "another instance is in that place; run `slurm-mig discover`",
 }
 _OTHERWISE: Final = "look into `dmesg | grep -i nvrm`"
 

@@ -29,7 +29,7 @@ def from_environment(gpus: str, the_map: GresMap) -> Binding:
     overwritten type by type), so with two types on the node the list may lack slices.
     """
     slices = resolve(gpus, the_map)
-    return Binding(slices, complete=len({one.type for one in the_map.slices}) < 2)
+    return Binding(slices, complete=len(the_map.types) < 2)
 
 
 def from_opening(gpus: str, the_map: GresMap, opened: frozenset[int]) -> Binding:
@@ -59,7 +59,7 @@ def of_task(gpus: str, the_map: GresMap, opened: frozenset[int], *, bound: bool)
     """
     named = resolve(gpus, the_map) if gpus else ()
     own = tuple(one for one in the_map.slices if one.gres_index in opened)
-    if the_map.constrained is not True and len(own) == len(the_map.slices) > len(named):
+    if the_map.constrained is not True and len(own) == len(the_map) > len(named):
         return Binding(named, complete=False)  # nothing is constrained: believe the list
     if bound or not named or len(own) <= len(named):
         return Binding(own, complete=True)
@@ -88,16 +88,16 @@ def resolve(gpus: str, the_map: GresMap) -> tuple[Slice, ...]:
     if len(gpus) > _LONGEST:
         raise HookError("SLURM_JOB_GPUS is too long to be a list of GPUs")
     indices = {index for word in gpus.split(",") for index in _indices(word, the_map)}
-    return tuple(the_map.slices[index] for index in sorted(indices))
+    return tuple(the_map.at(index) for index in sorted(indices))
 
 
 def _indices(word: str, the_map: GresMap) -> "range":
     first, dash, last = word.partition("-")
     if _is_number(first) and (_is_number(last) if dash else True):
         low, high = int(first), int(last) if dash else int(first)
-        if not low <= high < len(the_map.slices):
+        if not low <= high < len(the_map):
             raise HookError(
-                f"SLURM_JOB_GPUS names {word!a}, the gres map ends at {len(the_map.slices) - 1}: "
+                f"SLURM_JOB_GPUS names {word!a}, the gres map ends at {len(the_map) - 1}: "
                 "restart slurmd"
             )
         return range(low, high + 1)

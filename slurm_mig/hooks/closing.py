@@ -6,7 +6,7 @@ line says which file it goes to and how long that file was, so only what was add
 to be searched for it.
 """
 
-import os
+import posix as os
 import time
 
 from slurm_mig.errors import HookError
@@ -131,18 +131,28 @@ def _append(folder: int, month: str, finals: list[tuple[int, bytes]]) -> None:
     """Add the lines that are not there yet; all of them are on the disk then, or OSError."""
     handle = os.open(month, _APPEND, 0o640, dir_fd=folder)
     try:
+        half = _half_line(handle)
+        if half and any(line.startswith(half) for _, line in finals):
+            os.ftruncate(handle, os.fstat(handle).st_size - len(half))  # it follows whole
+            half = b""
         length = os.fstat(handle).st_size
         first = min(offset for offset, _ in finals)
         added = os.pread(handle, length, first if first <= length else 0)
-        missing = b"".join(line for _, line in finals if _id_of(line) not in added)
-        if length and os.pread(handle, 1, length - 1) != b"\n":
-            missing = b"\n" + missing  # half a line of a machine that lost its power
+        missing = b"".join(line for _, line in finals if line not in added)
+        if half:
+            missing = b"\n" + missing  # of a machine that lost its power: nobody has the rest
         if missing and os.write(handle, missing) != len(missing):
             os.ftruncate(handle, length)
             raise OSError(28, "no space for the usage records")
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _half_line(handle: int) -> bytes:
+    """What stands behind the last whole line: a kill can cut write(2) short, or a power loss."""
+    length = os.fstat(handle).st_size
+    return os.pread(handle, _LIMIT, max(0, length - _LIMIT)).rpartition(b"\n")[2]
 
 
 def _id_of(line: bytes) -> bytes:

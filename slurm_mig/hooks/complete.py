@@ -5,7 +5,7 @@ jobs look on their way: a child process steps into the job's cgroup and tries to
 slice. What nobody could look at stays marked `complete: false`.
 """
 
-import os
+import posix as os
 import select
 
 from slurm_mig.errors import HookError
@@ -66,7 +66,7 @@ def _leaf(folder: str) -> str | None:
         return None
     for step in _STEPS:
         for inner in (f"{step}/user/task_special", f"{step}/user/task_0", step):
-            if os.path.exists(f"{folder}/{inner}/cgroup.procs"):
+            if cgroups.may_hold(f"{folder}/{inner}"):
                 return f"{folder}/{inner}"
     return None
 

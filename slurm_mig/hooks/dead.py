@@ -1,6 +1,6 @@
 """Jobs whose epilog never came to its end: told from the living, their records closed."""
 
-import os
+import posix as os
 import time
 
 from slurm_mig.errors import HookError

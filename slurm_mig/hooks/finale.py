@@ -1,6 +1,6 @@
 """The end of a job in the books: its record closed, its slices given back, its maps removed."""
 
-import os
+import posix as os
 import time
 
 from slurm_mig.errors import HookError

@@ -3,7 +3,7 @@
 `slurm-mig gres-map` writes it when slurmd starts.
 """
 
-import os
+import posix as os
 
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import jsonlight

@@ -5,7 +5,7 @@ DCGM exporter: <folder>/<gpu>.<gi>, or <gpu> for a whole one, holds a job id a l
 line counts as a job, and a draft must not look like <digits>[.<digits>] (its hpc.go).
 """
 
-import os
+import posix as os
 
 from slurm_mig.hooks.settings import Settings
 from slurm_mig.hooks.slices import Slice

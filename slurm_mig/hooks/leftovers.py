@@ -5,7 +5,7 @@ job's: of its user, or in its cgroup. Root's own daemons (DCGM, nvidia-persisten
 are nobody's leftovers.
 """
 
-import os
+import posix as os
 import select
 import time
 

@@ -1,6 +1,6 @@
 """One line for each run of a hook, to syslog and to a file; never to the job."""
 
-import os
+import posix as os
 import time
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket
 

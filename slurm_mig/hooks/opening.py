@@ -1,6 +1,6 @@
 """The open record of a job that begins."""
 
-import os
+import posix as os
 import time
 
 from slurm_mig.hooks.binding import Binding

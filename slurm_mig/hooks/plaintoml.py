@@ -16,7 +16,10 @@ def tables(text: str) -> dict[str, Table] | None:
     """
     found: dict[str, Table] = {}
     table: Table | None = None
-    for line in map(str.strip, text.splitlines()):
+    for line in text.replace("\r\n", "\n").split("\n"):
+        line = line.strip(" \t")
+        if not line.isprintable():
+            return None
         if not line or line[0] == "#":
             continue
         if line[0] == "[":

@@ -1,6 +1,6 @@
 """Which slices this process may open: the device cgroup, asked by open(2)."""
 
-import os
+import posix as os
 from errno import EACCES, ENOENT, EPERM
 
 from slurm_mig.hooks.slices import GresMap, Slice

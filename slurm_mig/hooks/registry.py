@@ -4,7 +4,7 @@ A binding is a file named after its slice, made under a lock; a hook looks at it
 files only. Everything here is of this boot: /run is empty after the next.
 """
 
-import os
+import posix as os
 import time
 from fcntl import LOCK_EX, LOCK_NB, flock
 

@@ -1,6 +1,6 @@
 """/etc/slurm-mig/config.toml, table [hooks]: all optional. A typo must not drain a cluster."""
 
-import os
+import posix as os
 
 from slurm_mig.errors import HookError
 from slurm_mig.system import rootfiles

@@ -70,9 +70,12 @@ class Slice:
 
 
 class GresMap:
-    """The whole map. `constrained`: whether jobs can open only their own (None: not known)."""
+    """The whole map. `constrained`: whether jobs can open only their own (None: not known).
 
-    __slots__ = ("boot_id", "constrained", "generation", "node", "slices")
+    An entry is looked at when it is asked for: a hook has no time for its neighbours' 55.
+    """
+
+    __slots__ = ("_entries", "_slices", "boot_id", "constrained", "generation", "node")
 
     def __init__(self, data: dict[str, object]) -> None:
         if data.get("version") != VERSION:
@@ -83,10 +86,30 @@ class GresMap:
         self.constrained = data.get("constrained")
         if self.constrained not in (True, False, None):
             raise HookError("constrained is neither true, false nor null")
-        self.slices = tuple(Slice(dict_of(entry, "gres")) for entry in list_of(data, "gres"))
-        for index, found in enumerate(self.slices):
-            if found.gres_index != index:
-                raise HookError(f"gres {found.gres_index} stands at place {index}")
+        self._entries = list_of(data, "gres")
+        self._slices: dict[int, Slice] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def at(self, gres_index: int) -> Slice:
+        """What this index stands for. HookError if the map does not say it properly."""
+        if gres_index not in self._slices:
+            found = Slice(dict_of(self._entries[gres_index], "gres"))
+            if found.gres_index != gres_index:
+                raise HookError(f"gres {found.gres_index} stands at place {gres_index}")
+            self._slices[gres_index] = found
+        return self._slices[gres_index]
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """All of them. HookError as `at`."""
+        return tuple(self.at(index) for index in range(len(self)))
+
+    @property
+    def types(self) -> set[str]:
+        """The types there are. HookError as `at`."""
+        return {text_of(dict_of(entry, "gres"), "type", empty=True) for entry in self._entries}
 
 
 def dict_of(value: object, what: str) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""The machine itself, for hooks too: root's files, its boots, processes and cgroups. Light."""
+"""The machine itself: root's files, boots, processes, cgroups. Hooks load it, so it is light."""

@@ -5,7 +5,7 @@ v2: system.slice/[NODE_]slurmstepd.scope/job_J/step_S/user/task_T; from Slurm 26
     (s5K1KKYAYG5D00) stands in the place of job_J, unless CgroupJobIdPaths=yes
 """
 
-import os
+import posix as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MOUNT = "/sys/fs/cgroup"
 _SCOPE = "slurmstepd.scope"
+_IS_FOLDER = 0o040000
 
 
 def job_of(cgroup: str) -> str | None:
@@ -77,18 +78,31 @@ def job_folders(root: str, job_id: int, uid: int | None, sluid: str | None) -> l
             names = [f"job_{job_id}", *([sluid] if sluid else [])]
         else:
             names = [f"uid_{uid}/job_{job_id}"]
-        found += [path for name in names if os.path.isdir(path := f"{folder}/{name}")]
+        found += [path for name in names if is_folder(path := f"{folder}/{name}")]
     return found
 
 
 def processes(folders: list[str]) -> set[int]:
-    """Every process below these folders."""
+    """Every process in these folders, and below them."""
     pids: set[int] = set()
     for folder in folders:
-        for path, _, files in os.walk(folder):
-            if "cgroup.procs" in files:
-                pids.update(_listed(f"{path}/cgroup.procs"))
+        inner = (f"{folder}/{name}" for name in _names(folder))
+        pids.update(_listed(f"{folder}/cgroup.procs"))
+        pids |= processes([path for path in inner if is_folder(path)])
     return pids
+
+
+def may_hold(folder: str) -> bool:
+    """Whether that is a cgroup, which a process might enter."""
+    return "cgroup.procs" in _names(folder)
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is such a folder; a link to one is none."""
+    try:
+        return os.lstat(path).st_mode & 0o170000 == _IS_FOLDER
+    except OSError:
+        return False
 
 
 def _listed(path: str) -> list[int]:

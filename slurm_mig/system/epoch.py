@@ -1,6 +1,6 @@
 """Which boot this is, and which partitioning of it: what tells a stale map, record or journal."""
 
-import os
+import posix as os
 
 from slurm_mig.errors import HookError
 from slurm_mig.system import rootfiles

@@ -4,15 +4,17 @@ A process is its number together with its start time; a number alone is soon ano
 is opened and no file system but /proc and /dev is asked, so that nothing can make us wait.
 """
 
-import os
-import stat
+import posix as os
 import time
 
 from slurm_mig.system import cgroups
+from slurm_mig.system.cgroups import is_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_IS_DEVICE = 0o020000  # a character device
 
 
 class Process:
@@ -91,7 +93,7 @@ class Search:
             found = os.stat(link)
         except OSError:
             return None
-        is_one = stat.S_ISCHR(found.st_mode) and found.st_rdev in self._devices
+        is_one = found.st_mode & 0o170000 == _IS_DEVICE and found.st_rdev in self._devices
         return found.st_rdev if is_one else None
 
     def _describe(self, pid: int, uid: int) -> Process | None:
@@ -115,7 +117,7 @@ def real_uid(folder: str) -> int | None:
                 if line.startswith(b"Uid:"):
                     return int(line.split()[1])
     except FileNotFoundError:  # the kernel's have no exe
-        return 0 if os.path.isdir(folder) else None
+        return 0 if is_folder(folder) else None
     except OSError:
         return None
     return 0

@@ -4,7 +4,7 @@ A folder is opened once, checked (root's own, writable to nobody else), and ever
 named relative to the open folder, so that nothing can be exchanged in between.
 """
 
-import os
+import posix as os
 
 from slurm_mig.errors import HookError
 

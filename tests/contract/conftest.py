@@ -1,5 +1,6 @@
 """The two backends of the NVML port, opened on the same simulated machines."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -7,20 +8,23 @@ from typing import Protocol
 
 import pytest
 
-from slurm_mig.gpu.nvml import session
-from slurm_mig.gpu.nvml_port import Nvml
-from slurm_mig.model import MigMode
-from tests.fakes import FakeGpu, FakeNvml, FakeSlice
+from slurm_mig.gpu.ci_choice import CiProfile
+from slurm_mig.gpu.nvml_partition import partition_session
+from slurm_mig.gpu.partition_port import PartitionNvml, PciIds
+from slurm_mig.gpu.partitioning import GiProfile
+from slurm_mig.model import MigMode, Placement, ProfileId
+from tests.fake_partition import FakePartitionGpu, FakePartitionNvml
+from tests.fakes import FakeSlice
 from tests.sim import library
 from tests.sim.api import Sim
 from tests.sim.layout import WantedGi, plan
-from tests.sim.models import load
+from tests.sim.models import GpuModel, load
 
 
 class Machine(Protocol):
     """A machine with GPUs whose NVML can be opened, and things that can happen to it."""
 
-    def open(self) -> AbstractContextManager[Nvml]: ...
+    def open(self) -> AbstractContextManager[PartitionNvml]: ...
     def lose(self, gpu_index: int) -> None:
         """That GPU falls off the bus."""
 
@@ -30,8 +34,22 @@ class Machine(Protocol):
     def clear(self, gpu_index: int) -> None:
         """Someone destroys all instances of a GPU. MIG stays on."""
 
+    def hold(self, gpu_index: int, gi_id: int | None = None) -> None:
+        """A process comes that holds a GPU instance, or the GPU."""
+
+    def reset(self, gpu_index: int) -> None:
+        """The GPU is reset: a pending MIG mode comes into force."""
+
 
 MakeMachine = Callable[..., Machine]
+# What NVML answers to root only.
+ROOT_ONLY = (
+    "nvmlDeviceGetGpuInstances",
+    "nvmlDeviceGetGpuInstancePossiblePlacements_v2",
+    "nvmlDeviceSetMigMode",
+    "nvmlDeviceCreateGpuInstanceWithPlacement",
+    "nvmlDeviceGetGpuInstanceById",
+)
 Setenv = Callable[[str, str], None]
 
 
@@ -43,31 +61,41 @@ class RealMachine:
         self._setenv = setenv
 
     @contextmanager
-    def open(self) -> Iterator[Nvml]:
+    def open(self) -> Iterator[PartitionNvml]:
         # In this process LD_LIBRARY_PATH is too late: pynvml finds the library by its soname.
         library.load()
         self._setenv("MIGSIM_DIR", str(self.sim.dir))
-        with session() as nvml:
+        with partition_session() as nvml:
             yield nvml
 
     def lose(self, gpu_index: int) -> None:
         self.sim.lose(gpu_index)
 
     def deny(self) -> None:
-        self.sim.fault("nvmlDeviceGetGpuInstances", code="NO_PERMISSION", once=False)
+        for call in ROOT_ONLY:
+            self.sim.fault(call, code="NO_PERMISSION", once=False)
 
     def clear(self, gpu_index: int) -> None:
         self.sim.partition(gpu_index, "mig")
+
+    def hold(self, gpu_index: int, gi_id: int | None = None) -> None:
+        whole = (gpu_index, library.NONE, library.NONE)
+        place, kind = (whole, 2) if gi_id is None else ((gpu_index, gi_id, 0), 0)
+        assert library.add_process(self.sim.dir, os.getpid(), kind, place, ()) == 0
+
+    def reset(self, gpu_index: int) -> None:
+        self.sim.reset(gpu_index)
 
 
 class FakeMachine:
     """tests.fakes.FakeNvml, holding what the models say."""
 
     def __init__(self, gpus: Sequence[str], gap: bool) -> None:
-        self.nvml = FakeNvml([_fake_gpu(gpu, gap) for gpu in gpus])
+        self._gpus = [_fake_gpu(gpu, gap) for gpu in gpus]
+        self.nvml = FakePartitionNvml(self._gpus)
 
     @contextmanager
-    def open(self) -> Iterator[Nvml]:
+    def open(self) -> Iterator[PartitionNvml]:
         yield self.nvml
 
     def lose(self, gpu_index: int) -> None:
@@ -79,11 +107,31 @@ class FakeMachine:
     def clear(self, gpu_index: int) -> None:
         self.nvml.machine[gpu_index].slices = ()
 
+    def hold(self, gpu_index: int, gi_id: int | None = None) -> None:
+        gpu = self._gpus[gpu_index]
+        if gi_id is None:
+            gpu.clients += 1
+        else:
+            gpu.busy.add(gi_id)
 
-def _fake_gpu(text: str, gap: bool) -> FakeGpu:
+    def reset(self, gpu_index: int) -> None:
+        gpu = self._gpus[gpu_index]
+        gpu.slices, gpu.mig_mode = (), MigMode(gpu.mode.pending, gpu.mode.pending)
+
+
+def _fake_gpu(text: str, gap: bool) -> FakePartitionGpu:
     key, _, layout = text.partition("=")
     model = load(key)
-    fake = FakeGpu(name=model.name, memory_mib=model.memory_mib, near=frozenset({0}))
+    fake = FakePartitionGpu(name=model.name, memory_mib=model.memory_mib, near=frozenset({0}))
+    fake.pci = PciIds(model.pci_device_id, model.pci_subsystem_id)
+    fake.needs_reset = model.reset_for_mode
+    fake.profiles = tuple(offers(model))
+    fake.ci_profiles = {
+        gi.profile_id: tuple(
+            CiProfile(ci.name, ci.profile_id, ci.slices, ci.sm_count) for ci in gi.ci_profiles
+        )
+        for gi in model.profiles
+    }
     if not model.mig:
         fake.slices = None
     elif layout:
@@ -103,7 +151,18 @@ def _fake_slice(gi_id: int, gi: WantedGi) -> FakeSlice:
         compute=tuple((ci.profile.name, ci.profile.sm_count) for ci in gi.cis),
         memory_mib=profile.memory_mib,
         profile_id=profile.profile_id,
+        ci_starts=tuple(ci.start for ci in gi.cis),
+        ci_profile_ids=tuple(ci.profile.profile_id for ci in gi.cis),
     )
+
+
+def offers(model: GpuModel) -> Iterator[GiProfile]:
+    """What a GPU of that model offers, by profile_id."""
+    for gi in sorted(model.profiles, key=lambda gi: gi.profile_id):
+        yield GiProfile(
+            gi.name, ProfileId(gi.profile_id), gi.slices, gi.memory_mib, gi.sm_count, gi.max_count,
+            tuple(Placement(start, gi.size) for start in gi.starts),
+        )  # fmt: skip
 
 
 @pytest.fixture(params=["fake", "simulated"])

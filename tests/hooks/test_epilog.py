@@ -123,11 +123,26 @@ def test_half_a_line_of_a_power_loss_stays_alone(node: FakeNode) -> None:
     assert node.prolog() == node.epilog() == 0
     (month,) = (node.root / USAGE).glob("*.jsonl")
     with month.open("a") as file:
-        file.write('{"version":1,"reco')
+        file.write('{"version":1,"record_id":"of-before-the-boot","job')
     assert node.prolog(8) == node.epilog(8) == 0
     lines = month.read_text().splitlines()
     assert [json.loads(lines[0])["job_id"], json.loads(lines[2])["job_id"]] == [7, 8]
     assert (month.stat().st_mode & 0o777) == 0o640
+
+
+@pytest.mark.parametrize("written", [1, 30, 60, 200, -2, -1])
+def test_a_line_that_a_kill_cut_short_is_written_whole(node: FakeNode, written: int) -> None:
+    assert node.prolog() == node.epilog() == 0
+    (node.root / USAGE).chmod(0o777)  # not root's alone any more: the next record waits
+    assert node.prolog(8) == node.epilog(8) == 0
+    (node.root / USAGE).chmod(0o750)
+    (waiting,) = (node.run / "jobs").glob("8.*.closing")
+    (month,) = (node.root / USAGE).glob("*.jsonl")
+    with month.open("ab") as file:
+        file.write(waiting.read_bytes().partition(b"\n")[2][:written])
+    assert node.prolog(9) == node.epilog(9) == 0
+    # Read strictly: of the half line nothing stays.
+    assert [json.loads(line)["job_id"] for line in month.read_text().splitlines()] == [7, 8, 9]
 
 
 def test_a_slice_that_went_away_meanwhile(node: FakeNode) -> None:

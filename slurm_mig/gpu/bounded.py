@@ -1,0 +1,143 @@
+"""Work that may hang in the driver, done by a process of its own that can be killed.
+
+NVML has no timeouts: a call can stay in the kernel for ever, and no thread gets out of that. So a
+worker does the calls, and says beforehand what it does and how long that may take at most.
+docs/decisions/0006-a-worker-that-can-be-killed.md.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from slurm_mig.errors import SlurmMigError
+
+T = TypeVar("T")
+_FORK = multiprocessing.get_context("fork")
+_DEATH_S = 5.0  # from SIGKILL to the end of a process that is not stuck in the kernel
+_START_S = 30.0  # until a worker first says what it does
+
+
+class Progress(NamedTuple):
+    """What is done next, in words, and how many of how many steps are done."""
+
+    doing: str
+    done: int = 0
+    total: int = 0
+
+
+class Pulse(Protocol):
+    """How a worker says what it does next, and how many seconds that may take."""
+
+    def __call__(self, progress: Progress, at_most_s: float) -> None: ...
+
+
+Work = Callable[[Pulse], T]
+Watch = Callable[[Progress], object]
+
+
+class WorkerLost(SlurmMigError):
+    """The worker did not come to its end: killed by us for its silence, or by somebody.
+
+    `gone` is false when it is stuck in the kernel, so that its last call may still take effect.
+    """
+
+    def __init__(self, doing: str, how: str, gone: bool) -> None:
+        super().__init__(f"{doing}: {how}")
+        self.doing = doing
+        self.gone = gone
+
+
+class Runner(Protocol):
+    """Does work, in whatever process, and answers what the work answers."""
+
+    def __call__(self, work: Work[T], watch: Watch) -> T: ...
+
+
+def here(work: Work[T], watch: Watch) -> T:
+    """In this process, without bounds."""
+
+    def pulse(progress: Progress, at_most_s: float) -> None:
+        watch(progress)
+
+    return work(pulse)
+
+
+def watched(work: Work[T], watch: Watch) -> T:
+    """In a process of its own, killed when it is silent for longer than it said.
+
+    Its answer and its errors come back by pickle. Raises WorkerLost. Nothing of the driver's may
+    be open here: a fork would share it. When this process dies, the worker makes no change more.
+    """
+    ours, theirs = _FORK.Pipe()
+    worker = _FORK.Process(target=_work, args=(work, theirs, ours), daemon=True)
+    worker.start()
+    theirs.close()
+    try:
+        answer: T = _listen(worker, ours, watch)
+        return answer
+    except BaseException:
+        worker.kill()
+        raise
+    finally:
+        worker.join(_DEATH_S)
+        ours.close()
+
+
+def _listen(worker: BaseProcess, ours: "Connection[Any, Any]", watch: Watch) -> Any:  # noqa: ANN401
+    doing, end = "starting", time.monotonic() + _START_S
+    while ours.poll(max(0.0, end - time.monotonic())):
+        try:
+            kind, *more = ours.recv()
+        except EOFError:
+            worker.join(_DEATH_S)
+            raise WorkerLost(doing, _death(worker), gone=True) from None
+        if kind == "answer":
+            return more[0]
+        if kind == "error":
+            raise more[0]
+        if kind == "bug":
+            raise RuntimeError(f"in the worker:\n{more[0]}")
+        progress, at_most_s = more
+        doing, end = progress.doing, time.monotonic() + at_most_s
+        watch(progress)
+    worker.kill()
+    worker.join(_DEATH_S)
+    gone = worker.exitcode is not None
+    how = "no answer in time" if gone else "no answer, and stuck in the kernel: reboot the node"
+    raise WorkerLost(doing, how, gone)
+
+
+def _death(worker: BaseProcess) -> str:
+    code = worker.exitcode
+    if code is None or code >= 0:
+        return f"the worker ended with {code}"
+    return f"the worker was killed by {signal.Signals(-code).name}"
+
+
+def _work(work: Work[T], theirs: "Connection[Any, Any]", ours: "Connection[Any, Any]") -> None:
+    ours.close()  # else this process itself would keep the pipe open when the other one dies
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to both: the parent acts
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    answer: tuple[str, object]
+    try:
+        answer = ("answer", work(lambda progress, at_most_s: _tell(theirs, progress, at_most_s)))
+    except SlurmMigError as why:
+        answer = ("error", why)
+    except BaseException:
+        answer = ("bug", traceback.format_exc())
+    theirs.send(answer)
+    theirs.close()
+    os._exit(0)  # nothing of the parent's is to be cleaned up here
+
+
+def _tell(theirs: "Connection[Any, Any]", progress: Progress, at_most_s: float) -> None:
+    try:
+        theirs.send(("pulse", progress, at_most_s))
+    except OSError:
+        os._exit(1)  # nobody listens any more: the change that would be next is not made
