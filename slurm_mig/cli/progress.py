@@ -14,14 +14,16 @@ def shown() -> Iterator[Watch]:
         yield _quiet
         return
     from rich.console import Console
-    from rich.markup import escape
+    from rich.live import Live
+    from rich.text import Text
 
-    console = Console(stderr=True)
-    with console.status("looking at the GPUs") as status:
+    # Without its thread: the worker is a fork of this process, and a fork takes no threads along.
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
 
         def watch(progress: Progress) -> None:
             count = f"[{progress.done + 1}/{progress.total}] " if progress.total else ""
-            status.update(escape(f"{count}{progress.doing}"))
+            line = Text(f"{count}{progress.doing}", no_wrap=True, overflow="ellipsis")
+            live.update(line, refresh=True)
 
         yield watch
 
