@@ -121,6 +121,8 @@ class Attempt:
     def _bring(self, entry: JournalGpu, goal: str, way: GpuPlan | None) -> None:
         if way is None:
             raise SlurmMigError(f"{entry.gpu_uuid} does not answer: {self._who_is_silent()}")
+        if goal == TARGET and entry.wanted is not None and not way.unsolved:
+            self._solve(entry, way)  # MIG came on by a reboot: it is known now where all fits
         self._carry_out(way)
         if way.unsolved:
             live = look(self.work.nvml(), way.gpu.info.gpu_index)
