@@ -19,6 +19,7 @@ Slice = tuple[str, int]  # a node and a compute instance's minor
 Interval = tuple[float, float]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", roots.GATING)
 def test_a_storm_leaves_every_record_once_and_no_slice_shared(version: str, tmp_path: Path) -> None:
     with hooking.up(
