@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from tests.gpu.changing import make_scene as make_scene
 from tests.sim import library
 from tests.sim.api import CHECKOUT, Sim
 
@@ -54,3 +56,11 @@ def open_nvml(
     yield start
     for _ in started:
         pynvml.nvmlShutdown()
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, as /run is, for tests that write all the time: no disk to wait for."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else tmp_path) as folder:
+        yield Path(folder)

@@ -4,15 +4,14 @@ Never something else; and what was not in the plan was never touched: another GP
 stay, and the process that runs on one of them. Each death is that of a process of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
 from slurm_mig.gpu import committed
-from tests.gpu.changing import Scene, scene_of
+from tests.gpu.changing import MakeScene, Scene
 from tests.hooks.killing import deaths, dies
-from tests.sim.api import Sim
 
 
 class Change(NamedTuple):
@@ -57,11 +56,9 @@ WRITERS = ("files", "journal", "committed", "attempt", "execute", "partition", "
 
 
 @pytest.fixture(params=CHANGES)
-def scene(
-    request: pytest.FixtureRequest, new_sim: Callable[..., Sim], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, make_scene: MakeScene) -> Iterator[Scene]:
     gpus, wanted, busy = CHANGES[request.param]
-    scene = scene_of(new_sim, monkeypatch.setenv, wanted, gpus)
+    scene = make_scene(wanted, *gpus)
     if busy is None:
         yield scene
         return
@@ -112,9 +109,9 @@ def test_killed_after_every_nvml_call_that_changes_something(scene: Scene, call:
         number += 1
 
 
-def test_killed_at_every_third_line(scene: Scene) -> None:
+def test_killed_at_every_eleventh_line(scene: Scene) -> None:
     wanted = wanted_by(scene)
-    for line in deaths(lambda: scene.again().apply, step=3, writers=WRITERS):
+    for line in deaths(lambda: scene.again().apply, step=11, writers=WRITERS):
         must_be_whole(scene, wanted, line)
 
 

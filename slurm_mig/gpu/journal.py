@@ -75,7 +75,7 @@ def encode(journal: Journal) -> str:
         for gpu in journal.gpus
     ]
     made = {"version": VERSION, **journal._asdict(), "gpus": gpus}
-    return json.dumps(made, indent=1) + "\n"
+    return json.dumps(made) + "\n"
 
 
 def decode(found: object) -> Journal:
@@ -139,15 +139,20 @@ def close(root: Path) -> None:
     Raises JournalError; then the journal is still there, and `recover` will find all done.
     """
     path = _path(root)
-    with suppress(OSError):
-        for draft in path.parent.glob(f".{NAME}.*"):
-            draft.unlink(missing_ok=True)
+    sweep(root)
 
     def remove() -> None:
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
 
     _must(remove, "it could not be removed; when it can, run `slurm-mig recover`")
+
+
+def sweep(root: Path) -> None:
+    """Remove the drafts of processes that were killed, as far as that can be."""
+    with suppress(OSError):
+        for draft in _path(root).parent.glob(".*.json.*"):
+            draft.unlink(missing_ok=True)
 
 
 def _gpu(found: Checked) -> JournalGpu:

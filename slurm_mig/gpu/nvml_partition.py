@@ -35,6 +35,7 @@ class _PynvmlPartition(Pynvml):
     def __init__(self, pynvml: Any) -> None:  # noqa: ANN401  (a module without types)
         super().__init__(pynvml)
         # What a GPU offers is asked once in a session: no change of instances changes it.
+        self._offers: dict[GpuIndex, tuple[Any, ...]] = {}
         self._ci_offers: dict[tuple[GpuIndex, int], tuple[CiProfile, ...]] = {}
 
     def gpu_count(self) -> int:
@@ -64,14 +65,14 @@ class _PynvmlPartition(Pynvml):
                 max_count=offer.instanceCount,
                 placements=self._places(gpu_index, offer.id),
             )
-            for offer in self._profiles(gpu_index)
+            for offer in self._offers_of(gpu_index)
         )
         return tuple(sorted(found, key=lambda profile: profile.profile_id))
 
     def live_instances(self, gpu_index: GpuIndex) -> tuple[LiveGi, ...]:
         found = [
             LiveGi(gi.gi_id, gi.profile, gi.placement, self._live_cis(gpu_index, gi))
-            for offer in self._profiles(gpu_index)
+            for offer in self._offers_of(gpu_index)
             for gi in self._instances_of(gpu_index, offer)
         ]
         return tuple(sorted(found, key=lambda gi: gi.placement))
@@ -80,6 +81,7 @@ class _PynvmlPartition(Pynvml):
         nv, where, gpu = self._nv, gpu_name(gpu_index), self._gpu_handle(gpu_index)
         # Whether NVML took the request is one answer (an exception here), how far it got another.
         activation = self.ask(where, nv.nvmlDeviceSetMigMode, gpu, int(on))
+        self._offers.clear()  # old drivers tell none while MIG is off
         self._handles.clear()  # "may unbind or reset the device" (nvml.h)
         if activation not in (codes.SUCCESS, codes.RESET_REQUIRED):
             text = f"MIG mode {'on' if on else 'off'} does not take effect"
@@ -126,6 +128,11 @@ class _PynvmlPartition(Pynvml):
     def destroy_gi(self, gpu_index: GpuIndex, gi_id: GiId) -> None:
         gi = self._gi_handle(gpu_index, gi_id)
         self.ask(_gi_name(gpu_index, gi_id), self._nv.nvmlGpuInstanceDestroy, gi)
+
+    def _offers_of(self, gpu_index: GpuIndex) -> tuple[Any, ...]:
+        if gpu_index not in self._offers:
+            self._offers[gpu_index] = tuple(self._profiles(gpu_index))
+        return self._offers[gpu_index]
 
     def _gi_handle(self, gpu_index: GpuIndex, gi_id: GiId) -> Any:  # noqa: ANN401
         by_id, gpu = self._nv.nvmlDeviceGetGpuInstanceById, self._gpu_handle(gpu_index)

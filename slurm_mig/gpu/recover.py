@@ -45,6 +45,7 @@ def after_loss(ports: Ports, why: SlurmMigError) -> Result:
 def _recover(ports: Ports, pulse: Pulse, undo: bool) -> Result:
     found = journal.read(ports.root)
     if found is None:
+        journal.sweep(ports.root)
         return Result(transaction.NOTHING)
     pulse(Progress(LOOKING), ports.bounds.call_s)
     with ports.session() as nvml:

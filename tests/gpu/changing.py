@@ -154,20 +154,19 @@ MakeScene = Callable[..., Scene]
 
 
 def scene_of(
-    new_sim: Callable[..., Sim], setenv: Callable[[str, str], None], wanted: Mapping[int, str],
-    gpus: Sequence[str],
-) -> Scene:  # fmt: skip
-    """A scene on a fresh machine, which is NVML's in this process from now on."""
-    sim = new_sim(*gpus)
+    folder: Path, setenv: Callable[[str, str], None], wanted: Mapping[int, str], gpus: Sequence[str]
+) -> Scene:
+    """A scene on a fresh machine in `folder`, which is NVML's in this process from now on."""
+    sim = Sim.new(folder / "sim", gpus)
     library.load()
     setenv("MIGSIM_DIR", str(sim.dir))
     return Scene(sim, wanted)
 
 
 @pytest.fixture
-def make_scene(new_sim: Callable[..., Sim], monkeypatch: pytest.MonkeyPatch) -> MakeScene:
+def make_scene(sim_library: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> MakeScene:
     """make_scene({0: "3g.40gb"}, "h100-80gb=7x1g.10gb", …): see Scene."""
-    return lambda wanted, *gpus: scene_of(new_sim, monkeypatch.setenv, wanted, gpus)
+    return lambda wanted, *gpus: scene_of(memory, monkeypatch.setenv, wanted, gpus)
 
 
 def as_root_file(path: Path, text: str) -> None:
