@@ -202,7 +202,7 @@ class TestStopped:
     ) -> "tuple[Sim, Daemons, subprocess.Popen[str]]":
         sim, daemons = new_sim(SEVEN), Daemons(tmp_path / "d", DCGM)
         configure(sim, daemons.settings)
-        sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=30_000)
+        sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=6_000)
         process = started(sim, "apply", "-f", str(file), "-c", "large")
         wait_until(lambda: layout(sim) == "mig", "the hanging step")
         return sim, daemons, process
