@@ -166,8 +166,8 @@ def test_who_runs_stands_in_proc_with_its_files(new_sim: Open) -> None:
     sim = new_sim("h100-80gb=3g.40gb")
     with sim.running() as process:
         folder = sim.root / f"proc/{process.pid}"
-        shown = sorted((link.readlink().name for link in (folder / "fd").iterdir()), key=len)
-        assert shown == ["nvidia0", "nvidia-cap12", "nvidia-cap13"]
+        shown = sorted(link.readlink().name for link in (folder / "fd").iterdir())
+        assert shown == ["nvidia-cap12", "nvidia-cap13", "nvidia0"]
         assert (folder / "stat").read_text().startswith(f"{process.pid} (")
     assert not folder.exists()
 
