@@ -78,6 +78,8 @@ def prepare(request: Request) -> Prepared:
 
 
 def _prepare(request: Request) -> Prepared:
+    # Those that run will be stopped.
+    stoppable = frozenset([*request.settings.clients, *request.settings.clients_if_blocking])
     with request.session() as nvml:
         if request.choose is None:
             gpus, plans, missing = _committed_plans(request.root, nvml)
@@ -86,10 +88,8 @@ def _prepare(request: Request) -> Prepared:
         else:
             gpus, missing = survey(nvml), ()
             sight = _look(request, gpus)
-            plans, wanted = _plans(gpus, request.choose(gpus), sight)
+            plans, wanted = _plans(gpus, request.choose(gpus), sight.without(stoppable))
         paper = tuple(_on_paper(each, wanted) for each in plans)
-    # Those that run will be stopped.
-    stoppable = frozenset([*request.settings.clients, *request.settings.clients_if_blocking])
     ground = _ground(request, sight, stoppable)
     named = {each.gpu.info.uuid for each in plans}
     return Prepared(
