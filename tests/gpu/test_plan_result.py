@@ -2,7 +2,8 @@
 
 import json
 
-from slurm_mig.gpu.plan import plan, to_json
+from slurm_mig.gpu.partitioning import GiSpec, Layout
+from slurm_mig.gpu.plan import plan, to_json, toward
 from slurm_mig.model import Placement
 from tests.gpu.papergpu import UUID, paper, want
 
@@ -87,6 +88,20 @@ def test_why_it_is_impossible() -> None:
         ],
     }
     assert gpu["steps"] == []
+
+
+def test_who_blocks() -> None:
+    """A damaged journal: what is to come lies on what is to stay."""
+    live = paper("a100-40gb", "3g.20gb@4").live()
+    new = GiSpec("1g.5gb", Placement(5, 1), ())
+    made = toward(live, Layout(True, (*live.layout.instances, new)))
+    (gpu,) = to_json([made])["gpus"]
+    (reason,) = gpu["impossible"]["reasons"]
+    assert reason["why"] == "blocked"
+    assert reason["blocked_by"] == [
+        {"profile": "3g.20gb", "placement": {"start": 4, "size": 4}},
+    ]
+    assert gpu["impossible"]["nearest"] == [{"profile": "1g.5gb", "start": None, "cis": None}]
 
 
 def test_no_gpus() -> None:
