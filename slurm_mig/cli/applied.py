@@ -29,7 +29,9 @@ def interruptible(root: Path) -> Iterator[None]:
         if os.getpid() == own:  # not in a worker: its parent decides
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    # What is ignored (nohup) stays so.
+    numbers = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     except KeyboardInterrupt as why:

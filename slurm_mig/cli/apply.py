@@ -96,6 +96,7 @@ def _plan(what: str, request: "Request", as_json: bool) -> int:
 
         source, _, label = what.rpartition(", ")
         told = to_json(source, label, prepared.paper, prepared.others, users, ())
+        told |= {"possible": not prepared.problems, "problems": list(prepared.problems)}
         click.echo(json.dumps(told, indent=2))
     else:
         from slurm_mig.cli.plan_table import show

@@ -3,7 +3,7 @@
 "Nobody" and "could not look" are two answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from slurm_mig.gpu.occupied import Occupied
@@ -41,6 +41,11 @@ class Sight(NamedTuple):
 
     holders: tuple[Holder, ...] = ()
     unseen: tuple[str, ...] = ()
+
+    def without(self, services: Collection[str]) -> "Sight":
+        """The same, as if these services did not run."""
+        left = (one for one in self.holders if one.service is None or one.service not in services)
+        return self._replace(holders=tuple(left))
 
     def on(self, gpu: LiveGpu) -> tuple[Holder, ...]:
         """Those that have this GPU, or anything on it."""

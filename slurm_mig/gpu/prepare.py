@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from slurm_mig.errors import NvmlError, Refused
+from slurm_mig.errors import Refused
 from slurm_mig.gpu import committed, preflight
 from slurm_mig.gpu.bounded import Progress, Pulse, Runner, Watch, watched
 from slurm_mig.gpu.driver_drift import renamed
@@ -78,6 +78,8 @@ def prepare(request: Request) -> Prepared:
 
 
 def _prepare(request: Request) -> Prepared:
+    # Those that run will be stopped.
+    stoppable = frozenset([*request.settings.clients, *request.settings.clients_if_blocking])
     with request.session() as nvml:
         if request.choose is None:
             gpus, plans, missing = _committed_plans(request.root, nvml)
@@ -86,10 +88,8 @@ def _prepare(request: Request) -> Prepared:
         else:
             gpus, missing = survey(nvml), ()
             sight = _look(request, gpus)
-            plans, wanted = _plans(gpus, request.choose(gpus), sight)
-        paper = tuple(_on_paper(nvml, each, wanted) for each in plans)
-    # Those that run will be stopped.
-    stoppable = frozenset([*request.settings.clients, *request.settings.clients_if_blocking])
+            plans, wanted = _plans(gpus, request.choose(gpus), sight.without(stoppable))
+        paper = tuple(_on_paper(each, wanted) for each in plans)
     ground = _ground(request, sight, stoppable)
     named = {each.gpu.info.uuid for each in plans}
     return Prepared(
@@ -135,20 +135,15 @@ def _plans(
     return plans, {gpu.info.uuid: wanted for gpu, wanted in pairs}
 
 
-def _on_paper(nvml: PartitionNvml, made: GpuPlan, wanted: Mapping[str, WantedGpu]) -> GpuPlan:
+def _on_paper(made: GpuPlan, wanted: Mapping[str, WantedGpu]) -> GpuPlan:
     """A plan that the driver does not let us solve yet, solved as far as the model is known.
 
     So what can never fit is refused before MIG is switched on for it.
     """
-    if not made.unsolved:
+    known = completed(made.gpu)
+    if not made.unsolved or not known.profiles:
         return made
-    info = made.gpu.info
-    try:
-        offered = nvml.profiles(info.gpu_index)
-    except NvmlError:  # this driver tells nothing while MIG is off
-        return made
-    known = completed(made.gpu._replace(profiles=offered))
-    return plan(known, wanted[info.uuid]) if known.profiles else made
+    return plan(known, wanted[made.gpu.info.uuid])
 
 
 def _committed_plans(

@@ -124,6 +124,15 @@ class TestApply:
         assert "is on 1g.10gb@2 (GPU instance " in done.stderr
         assert layout(sim).startswith("1g.10gb@0/")
 
+    def test_a_dry_run_s_json_says_what_forbids_it(self, new_sim: NewSim, file: Path) -> None:
+        sim = new_sim("h100-80gb=mig")
+        with sim.running(kind="client"):
+            words = ("apply", "-f", str(file), "-c", "large", "--dry-run", "--json")
+            done = program(sim, *words)
+        value = json.loads(done.stdout)
+        assert (done.returncode, value["possible"], len(value["problems"])) == (1, False, 1)
+        assert "has this GPU open" in value["problems"][0]
+
     def test_plan_shows_who_it_is_too(self, new_sim: NewSim, file: Path) -> None:
         sim = new_sim(SEVEN)
         with sim.running(slices(sim)[2].uuid) as process:
@@ -202,7 +211,7 @@ class TestStopped:
     ) -> "tuple[Sim, Daemons, subprocess.Popen[str]]":
         sim, daemons = new_sim(SEVEN), Daemons(tmp_path / "d", DCGM)
         configure(sim, daemons.settings)
-        sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=30_000)
+        sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=6_000)
         process = started(sim, "apply", "-f", str(file), "-c", "large")
         wait_until(lambda: layout(sim) == "mig", "the hanging step")
         return sim, daemons, process
@@ -217,6 +226,19 @@ class TestStopped:
         assert layout(sim).startswith("1g.10gb@0/1g.10gb@1/")
         assert daemons.running() == {DCGM}
         assert not opened(sim)
+
+    def test_what_nohup_ignores_stays_ignored(self, new_sim: NewSim, file: Path) -> None:
+        sim = new_sim(SEVEN)
+        sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=2_000)
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            process = started(sim, "apply", "-f", str(file), "-c", "large")
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        wait_until(lambda: layout(sim) == "mig", "the hanging step")
+        code, said = end(process, signal.SIGHUP)
+        assert (code, said) == (0, "")
+        assert layout(sim) == "7g.80gb@0"
 
     def test_by_kill_9_recover_ends_it(
         self, hanging: "tuple[Sim, Daemons, subprocess.Popen[str]]"

@@ -307,6 +307,21 @@ class TestDaemons:
             run(request(sim, settings, gpu0="3g.40gb"))
         assert daemons.running() == {unit}
 
+    def test_one_that_is_on_an_instance_that_goes_is_stopped_for_it(
+        self, machine: Here, tmp_path: Path
+    ) -> None:
+        sim, daemons = machine(SEVEN), Daemons(tmp_path / "d", DCGM)
+        files, service = slices(sim)[6].files, f"/system.slice/{DCGM}"
+        asked = request(sim, with_daemons(sim, daemons), gpu0="7g.80gb")
+        with holding(sim.root, *files, cgroup=service) as process:
+            assert prepare(asked).problems == ()
+            # It ends with its service.
+            stop = Path(asked.settings.stop_command[0])
+            stop.write_text(f"{stop.read_text()}kill -9 {process.pid}\n")
+            outcome = run(asked)
+        assert ended(outcome) == ("done", True), outcome
+        assert outcome.stopped == (DCGM,)
+
     def test_those_of_a_killed_run_are_started_by_the_next(
         self, machine: Here, tmp_path: Path
     ) -> None:

@@ -14,7 +14,7 @@ from slurm_mig.gpu.nvml_processes import GpuProcess, PynvmlProcesses
 from slurm_mig.model import GpuIndex, Placement
 from tests.gpu.holding import holding
 from tests.gpu.live import live_gpus
-from tests.sim import library
+from tests.sim import library, proc
 from tests.sim.api import Sim
 from tests.sim.truth import Slice, slices
 
@@ -109,13 +109,9 @@ def test_nvml_knows_the_instance_of_one_whose_cap_files_are_closed(open_nvml: Op
 
 def test_we_are_not_in_our_own_way(open_nvml: Open) -> None:
     sim = open_nvml(TWO)
-    (sim.root / f"proc/{os.getpid()}").symlink_to("/proc/self")
-    handle = os.open(sim.root / "dev/nvidia0", os.O_PATH)
-    try:
-        ours = Listed([GpuProcess(os.getpid(), None, None)])
-        assert look(sim.root, live_gpus(sim), ours, 30) == Sight()
-    finally:
-        os.close(handle)
+    proc.show(sim.root / f"proc/{os.getpid()}", os.getpid(), [sim.root / "dev/nvidia0"])
+    ours = Listed([GpuProcess(os.getpid(), None, None)])
+    assert look(sim.root, live_gpus(sim), ours, 30) == Sight()
 
 
 def test_the_job_and_the_service(open_nvml: Open) -> None:
