@@ -121,18 +121,19 @@ class Attempt:
     def _bring(self, entry: JournalGpu, goal: str, way: GpuPlan | None) -> None:
         if way is None:
             raise SlurmMigError(f"{entry.gpu_uuid} does not answer: {self._who_is_silent()}")
-        self._carry_out(way)
         if way.unsolved:
-            live = look(self.work.nvml(), way.gpu.info.gpu_index)
-            solved = _way(entry, goal, live)
-            if solved.unsolved:
-                raise SlurmMigError(f"{gpu_text(live)}: MIG is on, but no profile is offered")
-            self._solve(entry, solved)
-            self._carry_out(solved)
-
-    def _carry_out(self, way: GpuPlan) -> None:
+            self._carry_out(way)
+            way = _way(entry, goal, look(self.work.nvml(), way.gpu.info.gpu_index))
+            if way.unsolved:
+                raise SlurmMigError(f"{gpu_text(way.gpu)}: MIG is on, but no profile is offered")
+            self.work.total += len(way.steps)
         if way.problems:
             raise SlurmMigError("; ".join(way.problems))
+        if goal == TARGET and entry.wanted is not None:
+            self._solve(entry, way)
+        self._carry_out(way)
+
+    def _carry_out(self, way: GpuPlan) -> None:
         for step in way.steps:
             place = place_of(step)
             if place is not None:
@@ -143,7 +144,6 @@ class Attempt:
         """From now on it is known where all will be: on the disk too."""
         known = entry._replace(target=solved.target, wanted=None)
         gpus = tuple(known if one == entry else one for one in self.journal.gpus)
-        self.work.total += len(solved.steps)
         self._write(self.journal._replace(gpus=gpus))
 
     def _verify(self, goal: str) -> dict[str, Layout]:
