@@ -46,6 +46,8 @@ class Attempt:
         self._verified = {}
         self._set_out(goal)
         ways = plans if plans is not None else self._look_for_ways(goal)
+        if goal == TARGET:
+            self._refuse_if_silent(ways)
         problems = []
         for entry in self.journal.gpus:
             try:
@@ -120,7 +122,7 @@ class Attempt:
 
     def _bring(self, entry: JournalGpu, goal: str, way: GpuPlan | None) -> None:
         if way is None:
-            raise SlurmMigError(f"{entry.gpu_uuid} does not answer: {self._who_is_silent()}")
+            raise self._silence(entry)
         if way.unsolved:
             self._carry_out(way)
             way = _way(entry, goal, look(self.work.nvml(), way.gpu.info.gpu_index))
@@ -175,8 +177,15 @@ class Attempt:
         ours = after.info.uuid in (entry.gpu_uuid for entry in self.journal.gpus)
         return ours and before.layout.mig != after.layout.mig
 
-    def _who_is_silent(self) -> str:
-        return "; ".join(self.work.look_afresh().unseen.values()) or "it is gone from the bus"
+    def _refuse_if_silent(self, ways: Mapping[str, GpuPlan]) -> None:
+        """With one of them missing the target cannot be reached: not a step towards it."""
+        for entry in self.journal.gpus:
+            if entry.gpu_uuid not in ways:
+                raise self._silence(entry)
+
+    def _silence(self, entry: JournalGpu) -> SlurmMigError:
+        why = "; ".join(self.work.look_afresh().unseen.values()) or "it is gone from the bus"
+        return SlurmMigError(f"{entry.gpu_uuid} does not answer: {why}")
 
 
 def _way(entry: JournalGpu, goal: str, live: LiveGpu) -> GpuPlan:
