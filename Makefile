@@ -29,11 +29,11 @@ type: .venv/stamp  ## mypy --strict
 
 test: setup sim lint type  ## all tests that gate
 	$(PY) -m tests.cluster setup --accounting
-	.venv/bin/pytest -n auto --dist loadfile -m 'not system and not storm'
+	.venv/bin/pytest -n auto --dist loadfile -m 'not system'
 
-system: setup sim  ## what does not gate: Debian sid's Slurm, and the storm of jobs
+system: setup sim  ## what does not gate: Debian sid's Slurm
 	$(PY) -m tests.cluster setup --system
-	.venv/bin/pytest -m 'system or storm'
+	.venv/bin/pytest -m system
 
 bench: setup sim  ## measurements: ratios and medians, no verdicts
 	$(PY) -m tests.bench

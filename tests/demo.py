@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.cluster import probe, reach
+from tests.cluster import hooking, probe, reach
 from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
 from tests.cluster.machines import Machines
@@ -47,11 +47,16 @@ def main() -> None:
     )
     with (
         tempfile.TemporaryDirectory(prefix="slurm-mig-demo-") as folder,
-        Cluster.up(Path(folder, "cluster"), NODES, gres=told_by_slurm_mig) as cluster,
+        Cluster.up(
+            Path(folder, "cluster"), NODES, gres=told_by_slurm_mig, settings=hooking.SETTINGS
+        ) as cluster,
     ):
+        for name in cluster.names:
+            hooking.make_map(cluster, name)  # as the unit of slurmd does when it starts
         show(cluster)
+        show_hooks(cluster)
     took = time.monotonic() - began
-    step("5. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
+    step("8. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
 
 
 def show(cluster: Cluster) -> None:
@@ -74,6 +79,46 @@ def show(cluster: Cluster) -> None:
         "A job opens its own slice and no other, even on the same GPU. (open = the kernel let",
         "the job open all of the slice's files; refused = EPERM, from the job's device cgroup.)",
     )
+
+
+def show_hooks(cluster: Cluster) -> None:
+    """What the prolog, epilog and task prolog of slurm-mig did at each of these jobs, and do."""
+    step("5. Two slices, two tasks", "CUDA wants UUIDs; the task prolog gives each task its own:")
+    words = ["-w", "gpu2", "-n2", "--gres=gpu:1g.5gb:2", "--gpus-per-task=1g.5gb:1"]
+    console.print("srun " + " ".join([*words, "printenv CUDA_VISIBLE_DEVICES"]))
+    told = cluster.srun("-Q", "--chdir=/", *words, "printenv", "CUDA_VISIBLE_DEVICES")
+    console.print("\n".join(sorted(told.splitlines())))
+    step("6. A process outlives its job", "out of Slurm's sight, with the job's slice still open:")
+    console.print(left_behind(cluster), markup=False, soft_wrap=True)
+    step("7. Who had which slice", "one line of JSON a job in /var/lib/slurm-mig/usage, in short:")
+    console.print(records(cluster))
+
+
+def left_behind(cluster: Cluster) -> str:
+    """A job's process that somebody took out of its cgroup, and what the epilog says of it."""
+    job = hooking.submit(cluster, "-w", "gpu2", "--gres=gpu:4g.20gb:1", "--wrap", "sleep 600")
+    hooking.wait_state(cluster, job, "RUNNING")
+    index = hooking.gres_map(cluster, "gpu2")
+    place = next(entry["gres_index"] for entry in index if entry["type"] == "4g.20gb")
+    with hooking.holding(cluster, "gpu2", place, hooking.USER):
+        cluster.exec(CONTROLLER, ["scancel", str(job)])
+        line = hooking.logged(cluster, "gpu2", "hook=epilog", f"job={job} ")
+    return line.partition(" pid=")[2].partition(" ")[2]
+
+
+def records(cluster: Cluster) -> Table:
+    """The closed records of both nodes."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("node", "job", "user", "profile", "GPU instance", "seconds", "exit", "ended"):
+        table.add_column(heading)
+    for name in cluster.names:
+        for record in hooking.records(cluster, name):
+            for one in record["slices"]:
+                cells = (record["user"], one["profile"], one["gi_id"], record["duration_s"])
+                code = f"{record['exit_code']}:{record['signal']}"
+                row = (name, record["job_id"], *cells, code, record["leftovers"])
+                table.add_row(*map(str, row))
+    return table
 
 
 def told_by_slurm_mig(machines: Machines, name: str) -> Gres:

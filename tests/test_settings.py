@@ -1,6 +1,7 @@
 """[partition] of config.toml: right, absent, and with every kind of mistake."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,11 @@ def test_a_pipe_makes_nobody_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "etc/slurm-mig/config.toml")
     with pytest.raises(Refused, match="no regular file"):
         load(tmp_path)
+
+
+def test_the_defaults_are_as_the_docs_say() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs/reconfigure.md").read_text()
+    (block,) = re.findall(r"```toml\n(\[partition\].*?)```", text, re.DOTALL)
+    found = parse(block)
+    assert found._replace(chosen=frozenset()) == Settings()
+    assert found.chosen == set(Settings._fields) - {"chosen"}

@@ -55,7 +55,7 @@ def command(
         None if slurm_version is None else SlurmVersion.parse(slurm_version),
     )
     if not as_json:
-        _finish_records(str(root))
+        _sweep(str(root))
     made, written = (make(request), False) if as_json else renew(request)
     for warning in made.warnings:
         click.echo(f"slurm-mig: warning: {warning}", err=True)
@@ -70,19 +70,13 @@ def command(
     click.echo(f"{MAP}: {'written' if written else 'unchanged'}, {count} gres", err=True)
 
 
-def _finish_records(root: str) -> None:
-    """Store the usage records that killed hooks left final, but not yet stored."""
+def _sweep(root: str) -> None:
+    """Close and store what killed hooks and dead jobs left behind."""
     from slurm_mig.errors import HookError
-    from slurm_mig.hooks.closing import finish
-    from slurm_mig.hooks.registry import Registry
+    from slurm_mig.hooks import dead
 
     try:
-        registry = Registry(root)
-        try:
-            while finish(root, registry):
-                pass
-        finally:
-            registry.close()
+        dead.sweep(root)
     except (OSError, HookError) as why:
         click.echo(f"slurm-mig: warning: usage records wait to be stored: {why}", err=True)
 

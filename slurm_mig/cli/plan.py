@@ -64,8 +64,8 @@ def command(
     """
     _one_way(file, config, as_json, as_export, generate)
     if file is not None:
-        return _plan(_asked(models, root_of(ctx)), file, config, as_json)
-    gpus = _asked(models, root_of(ctx)).gpus
+        return _plan(_asked(models, root_of(ctx), look=True), file, config, as_json)
+    gpus = _asked(models, root_of(ctx), look=False).gpus
     if as_export:
         from slurm_mig.gpu.migexport import export
 
@@ -96,7 +96,7 @@ def _one_way(
         raise UsageError("--config goes with --file, or names what --export writes")
 
 
-def _asked(models: Sequence[str], root: Path) -> _Asked:
+def _asked(models: Sequence[str], root: Path, *, look: bool) -> _Asked:
     from slurm_mig.gpu import offline
 
     if models:
@@ -109,17 +109,23 @@ def _asked(models: Sequence[str], root: Path) -> _Asked:
 
     with partition_session() as nvml:
         found = survey(nvml)
+        occupied = _look(root, found) if look else Occupied()
     told = [offline.completed(gpu) for gpu in found]
     changed = [after for before, after in zip(found, told, strict=True) if before != after]
     assumed = {
         gpu.info.gpu_index: (_FILLED_IN.format(gpu.info),) for gpu in changed if gpu.profiles
     }
-    return _Asked(told, _look(root), assumed)
+    return _Asked(told, occupied, assumed)
 
 
-def _look(root: Path) -> Occupied:
-    """Who is on the GPUs of this machine. Nobody looks yet, and the plan says so."""
-    return Occupied(unseen=("who uses the GPUs was not looked at",))
+def _look(root: Path, gpus: Sequence[LiveGpu]) -> Occupied:
+    """Who is on the GPUs of this machine. An NVML session is open."""
+    from slurm_mig.gpu.holder_search import look
+    from slurm_mig.gpu.holders import occupied
+    from slurm_mig.gpu.nvml_processes import PynvmlProcesses
+    from slurm_mig.settings import Settings
+
+    return occupied(look(root, gpus, PynvmlProcesses(), Settings().look_timeout_s), gpus)
 
 
 def _plan(asked: _Asked, file: Path, config: str | None, as_json: bool) -> int:

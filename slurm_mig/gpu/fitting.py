@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
+from typing import NamedTuple
 
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi
 from slurm_mig.model import Placement
@@ -48,7 +49,7 @@ def media_fit(names: Sequence[str]) -> bool:
 
 def room(profiles: Sequence[GiProfile], used: int) -> int:
     """How many placements, of all profiles, are free of these units."""
-    return sum(not used & more for more in _all_units(profiles))
+    return _free(_all_units(profiles), used)
 
 
 def places(
@@ -59,56 +60,73 @@ def places(
     Of all solutions it is the one with the most `room` left, and of equal ones the one that
     puts the larger profiles lowest.
     """
-    order, ways = _search(profiles, kept, wanted)
-    if not ways:
+    asked = _ask(profiles, kept, wanted)
+    ways: Ways = {} if asked is None else {asked.used: ()}
+    for everywhere, count in () if asked is None else asked.groups:
+        ways = _spread(ways, everywhere, count)
+    if asked is None or not ways:
         return None
-    everywhere = _all_units(profiles)
-    best = min(
-        (-sum(not used & more for more in everywhere), chosen) for used, chosen in ways.items()
-    )
-    return _in_order(profiles, wanted, order, best[1])
+    all_units = _all_units(profiles)
+    best = min((-_free(all_units, used), chosen) for used, chosen in ways.items())
+    found = asked.fixed | dict(zip(asked.order, best[1], strict=True))
+    return tuple(found[number] for number in range(len(wanted)))
 
 
 def fits(profiles: Sequence[GiProfile], kept: Sequence[Kept], wanted: Sequence[WantedGi]) -> bool:
     """Whether there are places at all."""
-    return bool(_search(profiles, kept, wanted)[1])
+    asked = _ask(profiles, kept, wanted)
+    if asked is None:
+        return False
+    ways: Ways = {asked.used: ()}
+    for at_group, (everywhere, count) in enumerate(asked.groups):
+        if any(_greedy(used, asked.groups[at_group:]) for used in ways):
+            return True
+        ways = _spread(ways, everywhere, count)
+    return bool(ways)
 
 
 Ways = dict[int, tuple[Placement, ...]]  # units taken -> the first way to come to them
+Group = tuple[tuple[Placement, ...], int]  # possible places, and how many of them are wanted
 
 
-def _all_units(profiles: Sequence[GiProfile]) -> list[int]:
-    return [units(place) for each in profiles for place in each.placements]
+class _Asked(NamedTuple):
+    """A question without what forbids itself: only the units stand in the way of a solution.
+
+    `fixed` and `order` hold positions in what was wanted: those that name their start, and the
+    others as they are placed. Profiles with the same places are one group, so that nothing
+    that is equal to the units is ever swapped.
+    """
+
+    used: int
+    fixed: dict[int, Placement]
+    order: tuple[int, ...]
+    groups: tuple[Group, ...]
 
 
-def _search(
+def _ask(
     profiles: Sequence[GiProfile], kept: Sequence[Kept], wanted: Sequence[WantedGi]
-) -> tuple[Sequence[GiProfile], Ways]:
-    """The profiles without a start, in the order in which they were placed, and all ways."""
+) -> _Asked | None:
+    """The question; None where counts, media engines, starts or the number of units say no."""
     by_name = {each.profile: each for each in profiles}
     names = [*(name for name, _ in kept), *(each.profile for each in wanted)]
     if not _counts_fit(by_name, kept, wanted) or not media_fit(names):
-        return (), {}
+        return None
     used, fixed = taken(place for _, place in kept), _fixed(by_name, wanted)
     if fixed is None or not _apart(used, fixed.values()):
-        return (), {}
-    free = Counter(each.profile for each in wanted if each.start is None)
-    order = sorted((by_name[name] for name in free), key=_largest_first)
+        return None
+    free = [number for number in range(len(wanted)) if number not in fixed]
+    order = sorted(free, key=lambda number: _largest_first(by_name[wanted[number].profile]))
+    every = [by_name[wanted[number].profile].placements for number in order]
     used |= taken(fixed.values())
-    if _needs(order, free) > (units(Placement(0, unit_count(profiles))) & ~used).bit_count():
-        return (), {}
-    ways: Ways = {used: ()}
-    for profile in order:
-        ways = _spread(ways, profile.placements, free[profile.profile])
-    return order, ways
+    left = units(Placement(0, unit_count(profiles))) & ~used
+    if sum(min(place.size for place in each) for each in every) > left.bit_count():
+        return None
+    return _Asked(used, fixed, tuple(order), tuple(Counter(every).items()))
 
 
-def _needs(order: Sequence[GiProfile], free: Counter[str]) -> int:
-    return sum(min(place.size for place in each.placements) * free[each.profile] for each in order)
-
-
-def _largest_first(profile: GiProfile) -> tuple[int, int, str]:
-    return -max(place.size for place in profile.placements), -profile.slices, profile.profile
+def _largest_first(profile: GiProfile) -> tuple[int, tuple[Placement, ...], int, str]:
+    size = max(place.size for place in profile.placements)
+    return -size, profile.placements, -profile.slices, profile.profile
 
 
 def _counts_fit(
@@ -145,10 +163,7 @@ def _apart(used: int, places: Iterable[Placement]) -> bool:
 
 
 def _spread(ways: Ways, placements: Sequence[Placement], count: int) -> Ways:
-    """All ways to take `count` of these placements more.
-
-    Each placement is looked at once, so equal instances are never swapped.
-    """
+    """All ways to take `count` of these placements more: each is looked at once."""
     by_number: list[Ways] = [ways, *({} for _ in range(count))]
     for place in placements:
         more = units(place)
@@ -161,19 +176,21 @@ def _spread(ways: Ways, placements: Sequence[Placement], count: int) -> Ways:
     return by_number[count]
 
 
-def _in_order(
-    profiles: Sequence[GiProfile],
-    wanted: Sequence[WantedGi],
-    order: Sequence[GiProfile],
-    chosen: Sequence[Placement],
-) -> tuple[Placement, ...]:
-    """The places chosen profile by profile, and the named ones, as they are wanted."""
-    by_name = {each.profile: each for each in profiles}
-    fixed = _fixed(by_name, wanted) or {}
-    free = Counter(each.profile for each in wanted if each.start is None)
-    rest = iter(chosen)
-    of = {each.profile: [next(rest) for _ in range(free[each.profile])] for each in order}
-    return tuple(
-        fixed[number] if number in fixed else of[each.profile].pop(0)
-        for number, each in enumerate(wanted)
-    )
+def _greedy(used: int, groups: Sequence[Group]) -> bool:
+    """Whether it works to take the lowest free place each time: it often does."""
+    for everywhere, count in groups:
+        for place in everywhere:
+            if count and not used & units(place):
+                used |= units(place)
+                count -= 1
+        if count:
+            return False
+    return True
+
+
+def _all_units(profiles: Sequence[GiProfile]) -> list[int]:
+    return [units(place) for each in profiles for place in each.placements]
+
+
+def _free(all_units: Sequence[int], used: int) -> int:
+    return sum(not used & more for more in all_units)

@@ -7,7 +7,7 @@ but of a set that does not fit no larger one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from slurm_mig.gpu.fitting import Kept, fits
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi
@@ -15,14 +15,17 @@ from slurm_mig.gpu.profile import parse
 
 _DRIFT = 1.1  # drivers round the number in a name differently: 1g.24gb, 1g.23gb
 
-Fits = Callable[[Sequence[WantedGi]], bool]
+Chosen = tuple[int, ...]  # positions, rising
+
+
+_Kind = TypeVar("_Kind")
 
 
 class _Set(NamedTuple):
     """Positions in what was wanted that stay as they are, and what others become."""
 
-    as_wanted: tuple[int, ...] = ()
-    changed: tuple[tuple[int, WantedGi], ...] = ()
+    as_wanted: Chosen
+    changed: dict[int, WantedGi]
 
 
 def nearest(
@@ -30,69 +33,110 @@ def nearest(
 ) -> tuple[WantedGi, ...]:
     """The nearest set to `wanted` that fits beside `kept`, in its order."""
     possible = [each for each in profiles if each.placements]
-    equals_together = sorted(range(len(wanted)), key=lambda number: wanted.index(wanted[number]))
-
-    def one_more(one: _Set) -> Iterator[_Set]:
-        for number in _next(equals_together, one.as_wanted[-1:], wanted):
-            yield one._replace(as_wanted=(*one.as_wanted, number))
-
-    def one_changed(one: _Set) -> Iterator[_Set]:
-        left = [number for number in equals_together if number not in one.as_wanted]
-        for number in _next(left, [number for number, _ in one.changed[-1:]], wanted):
-            for other in _instead(wanted[number], possible):
-                yield one._replace(changed=(*one.changed, (number, other)))
 
     def fit(some: Sequence[WantedGi]) -> bool:
         return fits(possible, kept, some)
 
-    largest = _grown([_Set()], one_more, wanted, fit)
-    found = _grown(largest, one_changed, wanted, fit)
-    return _members(max(found, key=lambda one: _amount(_members(one, wanted), possible)), wanted)
+    kinds = [(each.profile, each.start) for each in wanted]
+    together = [[at for at, each in enumerate(kinds) if each == kind] for kind in _once(kinds)]
+    found = [
+        _Set(stay, changed)
+        for stay in _largest(together, lambda stay: fit([wanted[number] for number in stay]))
+        for changed in _changes(possible, wanted, stay, fit)
+    ]
+    return _members(min(found, key=lambda one: _rank(one, wanted, possible)), wanted)
 
 
-def _grown(
-    sets: Sequence[_Set],
-    grow: Callable[[_Set], Iterator[_Set]],
-    wanted: Sequence[WantedGi],
-    fit: Fits,
-) -> Sequence[_Set]:
-    """The sets grown as far as they fit: none of the last could have one more."""
+def _once(kinds: Sequence[_Kind]) -> list[_Kind]:
+    return list(dict.fromkeys(kinds))
+
+
+def _largest(groups: Sequence[Sequence[int]], good: Callable[[Chosen], bool]) -> list[Chosen]:
+    """All largest good sets of these numbers, of equal ones (a group) the first.
+
+    What holds a set that is not good must not be good either.
+    """
+    groups = [group for group in groups if group and good((group[0],))]
+    sets: list[tuple[Chosen, int, int]] = [((), 0, 0)]  # and how many are of which last group
     while True:
-        grown: dict[tuple[tuple[str, int], ...], _Set] = {}
-        for one in sets:
-            for more in grow(one):
-                grown.setdefault(_alike(_members(more, wanted)), more)
-        fitting = [more for more in grown.values() if fit(_members(more, wanted))]
-        if not fitting:
-            return sets
-        sets = fitting
+        larger = [
+            ((*chosen, group[at]), number, at + 1)
+            for chosen, last, of_last in sets
+            for number, group in enumerate(groups[last:], last)
+            if (at := of_last if number == last else 0) < len(group)
+            if good((*chosen, group[at]))
+        ]
+        if not larger:
+            return [tuple(sorted(chosen)) for chosen, _, _ in sets]
+        sets = larger
 
 
-def _next(order: Sequence[int], last: Sequence[int], wanted: Sequence[WantedGi]) -> Iterator[int]:
-    """The positions after the last one taken; of equal wishes the first alone."""
-    after = order.index(last[0]) + 1 if last else 0
-    seen = set()
-    for number in order[after:]:
-        if wanted[number] not in seen:
-            seen.add(wanted[number])
-            yield number
+def _changes(
+    profiles: Sequence[GiProfile],
+    wanted: Sequence[WantedGi],
+    stay: Chosen,
+    fit: Callable[[Sequence[WantedGi]], bool],
+) -> Iterator[dict[int, WantedGi]]:
+    """What the others can become beside those that stay: the largest numbers of them.
+
+    What is changed has no start, so it is enough to look at multisets of profiles.
+    """
+    as_wanted = [wanted[number] for number in stay]
+    left = {
+        number: {each.profile: each for each in _instead(wanted[number], profiles)}
+        for number in range(len(wanted))
+        if number not in stay
+    }
+    names = _once([name for others in left.values() for name in others])
+    # A number for each instance that could come: those of one name are together.
+    most = min(len(left), max((len(each.placements) for each in profiles), default=0))
+    slots = [range(at * most, (at + 1) * most) for at in range(len(names))]
+
+    def new(chosen: Chosen) -> list[str]:
+        return [names[number // most] for number in chosen]
+
+    def good(chosen: Chosen) -> bool:
+        fitting = fit([*as_wanted, *map(WantedGi, new(chosen))])
+        return fitting and _assign(new(chosen), left) is not None
+
+    for chosen in _largest(slots, good):
+        of = _assign(new(chosen), left) or {}
+        yield {number: left[number][new(chosen)[at]] for number, at in of.items()}
+
+
+def _assign(names: Sequence[str], left: dict[int, dict[str, WantedGi]]) -> dict[int, int] | None:
+    """Position of a wish -> that of the name that stands for it; None: there is no such match."""
+    of: dict[int, int] = {}
+
+    def find(at: int, seen: set[int]) -> bool:
+        for number, others in left.items():
+            if names[at] in others and number not in seen:
+                seen.add(number)
+                if number not in of or find(of[number], seen):
+                    of[number] = at
+                    return True
+        return False
+
+    return of if all(find(at, set()) for at in range(len(names))) else None
 
 
 def _members(one: _Set, wanted: Sequence[WantedGi]) -> tuple[WantedGi, ...]:
-    both = [*((number, wanted[number]) for number in one.as_wanted), *one.changed]
-    return tuple(each for _, each in sorted(both, key=lambda pair: pair[0]))
+    both = {number: wanted[number] for number in one.as_wanted} | one.changed
+    return tuple(both[number] for number in sorted(both))
 
 
-def _alike(some: Sequence[WantedGi]) -> tuple[tuple[str, int], ...]:
-    """What is the same for sets that differ in order and in compute instances only."""
-    return tuple(sorted((each.profile, -1 if each.start is None else each.start) for each in some))
-
-
-def _amount(some: Sequence[WantedGi], profiles: Sequence[GiProfile]) -> tuple[int, int]:
-    """Compute slices and memory units in all."""
+def _rank(
+    one: _Set, wanted: Sequence[WantedGi], profiles: Sequence[GiProfile]
+) -> tuple[int, int, int, Chosen]:
+    """The nearest has the lowest: see the top of this module."""
     by_name = {each.profile: each for each in profiles}
-    every = [by_name[each.profile] for each in some]
-    return sum(each.slices for each in every), sum(each.placements[0].size for each in every)
+    every = [by_name[each.profile] for each in _members(one, wanted)]
+    slices, units = sum(each.slices for each in every), sum(_size(each) for each in every)
+    return -len(one.changed), -slices, -units, one.as_wanted
+
+
+def _size(profile: GiProfile) -> int:
+    return profile.placements[0].size
 
 
 def _instead(wish: WantedGi, profiles: Sequence[GiProfile]) -> Iterator[WantedGi]:
@@ -119,5 +163,4 @@ def _less(profile: GiProfile, wish: str, known: GiProfile | None) -> bool:
         return False
     if known is None:
         return new.gi_slices <= old.gi_slices and new.memory_gb <= old.memory_gb * _DRIFT
-    smaller = profile.placements[0].size <= known.placements[0].size
-    return smaller and profile.slices <= known.slices
+    return _size(profile) <= _size(known) and profile.slices <= known.slices

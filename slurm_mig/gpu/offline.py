@@ -58,31 +58,19 @@ def gpu(key: str, gpu_index: int = 0) -> LiveGpu:
 
 
 def completed(gpu: LiveGpu) -> LiveGpu:
-    """The same GPU with the places that its driver does not tell: drivers do so with MIG on only.
+    """The same GPU, with what is published of its model where its driver tells no profiles.
 
-    Taken from the table, if that knows this model and agrees with the driver about each
-    profile's name, id and slices. Otherwise the GPU has no profiles then, for what fits cannot
-    be said before MIG is on.
+    Drivers tell where instances can lie with MIG on only. Taken from the table if that has a
+    model of this name and PCI id of which everything is known from hardware; else there are no
+    profiles, for what fits cannot be said before MIG is on.
     """
-    if all(profile.placements for profile in gpu.profiles):
+    if gpu.profiles or gpu.info.mig_mode is None:
         return gpu
     for row in _models().values():
-        if row["pci_device_id"] == gpu.pci_device_id:
-            known = {_same(profile): profile for profile in map(_profile, row["profiles"])}
-            sure = not any(
-                "placements" in profile.get("unknown", ()) for profile in row["profiles"]
-            )
-            if sure and all(_same(profile) in known for profile in gpu.profiles):
-                told = [
-                    profile._replace(placements=known[_same(profile)].placements)
-                    for profile in gpu.profiles
-                ]
-                return gpu._replace(profiles=tuple(told))
-    return gpu._replace(profiles=())
-
-
-def _same(profile: GiProfile) -> tuple[str, int, int]:
-    return profile.profile, profile.profile_id, profile.slices
+        same = (row["name"], row["pci_device_id"]) == (gpu.info.name, gpu.pci_device_id)
+        if same and not any("unknown" in profile for profile in row["profiles"]):
+            return gpu._replace(profiles=tuple(map(_profile, row["profiles"])))
+    return gpu
 
 
 def unknown(key: str) -> tuple[str, ...]:

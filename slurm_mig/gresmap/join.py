@@ -20,6 +20,8 @@ class Head(NamedTuple):
     slurm_version: str
     constrained: bool | None
     made_at: int  # seconds since 1970
+    # By it a hook sees that slurmd may have read another gres.conf since, without a restart.
+    gres_conf: dict[str, int | str] | None = None
 
 
 def gres_map(records: Sequence[SlurmdGres], node: Node, head: Head) -> dict[str, Any]:

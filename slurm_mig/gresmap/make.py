@@ -61,6 +61,7 @@ def make(request: Request) -> Made:
         slurm_version=str(version),
         constrained=_constrained(request.slurm_conf()),
         made_at=int(time.time()),
+        gres_conf=_gres_conf(request),
     )
     return Made(gres_map(records, node, head), tuple(warnings(records, node)))
 
@@ -103,6 +104,14 @@ def _must_be_loaded(request: Request) -> None:
             f"{gres_conf} was changed after slurmd started: restart slurmd, then the map is made"
             " (until then nothing was changed)"
         )
+
+
+def _gres_conf(request: Request) -> dict[str, int | str] | None:
+    """The state of the file that slurmd's list was made from; None where slurmd was not asked."""
+    path = request.slurm_conf()
+    if path is None or request.slurmd_list is not None:
+        return None
+    return store.state_of(path.parent / "gres.conf")
 
 
 def _discover(request: Request) -> Node:

@@ -1,5 +1,6 @@
 """Where the map lies, and how it is written and read."""
 
+import binascii
 import json
 import os
 from pathlib import Path
@@ -56,6 +57,15 @@ def remove(root: Path) -> bool:
     except OSError as why:
         raise SlurmMigError(f"{path}: {why.strerror}: remove it, hooks would trust it") from why
     return True
+
+
+def state_of(path: Path) -> dict[str, int | str] | None:
+    """By what hooks tell whether a file is still the same; None where it cannot be read."""
+    try:
+        data, found = path.read_bytes(), path.stat()
+    except OSError:
+        return None
+    return {"path": str(path), "mtime_ns": found.st_mtime_ns, "crc32": binascii.crc32(data)}
 
 
 def text_of(made: dict[str, Any]) -> str:

@@ -127,7 +127,7 @@ def _open_record(root: str, registry: Registry, job: Job, the_map: GresMap, boun
         from slurm_mig.hooks import dead  # rare: a requeued job whose epilog never ran here
 
         dead.close_record(root, registry, job.job_id)
-    registry.forget_refusals(job.job_id)
+    registry.forget_refusal(job.job_id)
     registry.write_record(job.job_id, opening.open_record(job, the_map, bound))
     registry.mark_incomplete(job.job_id, incomplete=not bound.complete)
 

@@ -10,6 +10,7 @@ from slurm_mig.system import cgroups, epoch
 from slurm_mig.usage import record
 
 _WHY = "the epilog did not run to its end"
+_REFUSAL_S = 24 * 3600.0  # an epilog that has not come by then does not come
 
 
 def take_over(root: str, registry: Registry, name: str, held: Content, boot_id: str) -> None:
@@ -47,7 +48,7 @@ def close_record(root: str, registry: Registry, job_id: int) -> None:
 def sweep(root: str) -> int:
     """Close what certainly has no job any more, and finish what waits; how many were closed.
 
-    For the start of slurmd: it looks at everything. Certain is an earlier boot, or that none of
+    Whenever a map is made: it looks at everything. Certain is an earlier boot, or that none of
     its slices is bound to it. A job that only holds its allocation has no process to be seen
     by, so to have none is no sign of death. Raises OSError or HookError.
     """
@@ -61,10 +62,11 @@ def sweep(root: str) -> int:
             close_record(root, registry, job_id)
             for name in registry.bound_to(job_id):
                 registry.release(name, job_id)
-        registry.forget_refusals()
+        registry.forget_refusals(before=time.time() - _REFUSAL_S)
         registry.drop_drafts()
         registry.unlock()
-        closing.finish(root, registry)
+        while closing.finish(root, registry):
+            pass
         return len(gone)
     finally:
         registry.close()

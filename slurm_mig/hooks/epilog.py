@@ -26,7 +26,7 @@ def epilog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings, line
         found = registry.record(job.job_id) if registry else None
         slices = _slices(root, job, found, line)
         line.put(slices=",".join(one.name for one in slices))
-        ended = _end_leftovers(root, job, slices, settings, line)
+        ended = _end_leftovers(root, job, slices, found, registry, settings, line)
         if registry:
             finale.settle(root, registry, job, slices, ended, settings, line)
     finally:
@@ -46,6 +46,11 @@ def _registry(root: str, line: Line) -> Registry | None:
         return None
 
 
+def _is_complete(found: Content | None) -> bool:
+    begun = found.get("record") if found else None
+    return isinstance(begun, dict) and begun.get("complete") is True
+
+
 def _slices(root: str, job: Job, found: Content | None, line: Line) -> tuple[Slice, ...]:
     """Those that the prolog saw; without a prolog, those that the environment names now."""
     try:
@@ -61,14 +66,25 @@ def _slices(root: str, job: Job, found: Content | None, line: Line) -> tuple[Sli
 
 
 def _end_leftovers(
-    root: str, job: Job, slices: tuple[Slice, ...], settings: Settings, line: Line
+    root: str,
+    job: Job,
+    slices: tuple[Slice, ...],
+    found: Content | None,
+    registry: Registry | None,
+    settings: Settings,
+    line: Line,
 ) -> Ended | None:
     """None: nobody looked."""
     if settings.leftovers == "off" or not slices:
         return None
     try:
-        ended = leftovers.after_job(root, job, slices, settings, line)
-    except OSError as error:
+        perhaps: tuple[Slice, ...] = ()
+        if registry and not _is_complete(found):
+            from slurm_mig.hooks import unnamed  # only where a node has two types
+
+            perhaps = unnamed.slices(root, registry, job, slices)
+        ended = leftovers.after_job(root, job, slices, settings, line, perhaps)
+    except (OSError, HookError) as error:
         line.warn(f"nobody could look for what the job left behind: {error}", ERROR)
         return None
     if ended.count:

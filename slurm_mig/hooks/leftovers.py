@@ -42,11 +42,19 @@ def own_files(slices: tuple[Slice, ...]) -> tuple[tuple[str, int, int], ...]:
 
 
 def after_job(
-    root: str, job: Job, slices: tuple[Slice, ...], settings: Settings, line: Line
+    root: str,
+    job: Job,
+    slices: tuple[Slice, ...],
+    settings: Settings,
+    line: Line,
+    perhaps: tuple[Slice, ...] = (),
 ) -> Ended:
-    """End what the job left on its slices, as the site wants it. Raises OSError."""
+    """End what the job left on its slices, as the site wants it. Raises OSError.
+
+    `perhaps` are slices that it may have had besides, and nobody has now.
+    """
     inside = cgroups.processes(cgroups.job_folders(root, job.job_id, job.uid, job.sluid))
-    all_strangers = settings.foreign_process == "kill"
+    all_strangers = settings.foreign_process == "kill" and not perhaps
 
     def is_jobs(pid: int, uid: int) -> bool:
         return pid in inside or (uid != 0 and (all_strangers or uid == job.uid))
@@ -54,7 +62,7 @@ def after_job(
     def may_end(one: Process) -> bool:
         return one.pid in inside or one.job is None
 
-    search = Search(root, own_files(slices))
+    search = Search(root, own_files(slices + perhaps))
     if settings.leftovers == "log":
         return _only_look(search, is_jobs, may_end, line)
     return _end_all(root, search, is_jobs, may_end, settings.leftover_wait_s, line)

@@ -7,6 +7,7 @@ from slurm_mig.hooks.slices import GresMap, Slice
 from slurm_mig.system import epoch
 
 _CAPABILITIES = "/proc/driver/nvidia/capabilities"
+_LONGEST_CONF = 64 << 20
 _IS_DEVICE = 0o020000  # a character device; the module stat would take longer than this all
 
 
@@ -19,6 +20,28 @@ def why_stale(root: str, the_map: GresMap) -> str | None:
             f"the gres map is of partitioning {the_map.generation}, the GPUs are at {now}: {REMEDY}"
         )
     return None
+
+
+def why_doubtful(the_map: GresMap) -> str | None:
+    """Why slurmd's list may be another one than the map's; None when there is no doubt.
+
+    `scontrol reconfigure` has slurmd read gres.conf again, in every version, and its unit does
+    not make a new map then. Whether slurmd has read it cannot be seen from here.
+    """
+    if the_map.gres_conf is None:
+        return None
+    path, mtime_ns, crc32 = the_map.gres_conf
+    try:
+        if os.stat(path).st_mtime_ns == mtime_ns:
+            return None
+        from binascii import crc32 as crc32_of  # rare
+
+        with open(path, "rb") as file:
+            if crc32_of(file.read(_LONGEST_CONF)) == crc32:
+                return None  # configless slurmds fetch it anew each time
+    except OSError:
+        pass
+    return f"{path} is not as the gres map has it: if slurmd has read it, run `slurm-mig gres-map`"
 
 
 def problems(root: str, slices: "tuple[Slice, ...]") -> list[str]:

@@ -22,6 +22,8 @@ def prolog(root: str, environ: "Mapping[bytes, bytes]", settings: Settings, line
         the_map = gres_map.load(root)
         if stale := machine.why_stale(root, the_map):
             raise HookError(stale)
+        if doubt := machine.why_doubtful(the_map):
+            line.warn(doubt)
         bound = _bind(root, job, the_map)
         slices = bound.slices
         line.put(slices=",".join(one.name for one in slices), complete=bound.complete)

@@ -127,10 +127,15 @@ class Registry:
         """Whether the job's last prolog here refused it."""
         return f"{job_id}{_REFUSED}" in os.listdir(self.jobs)
 
-    def forget_refusals(self, job_id: int | None = None) -> None:
-        """Of one job, or of all. Raises OSError."""
-        for other in [job_id] if job_id else self._jobs_with(_REFUSED):
-            rootfiles.remove(self.jobs, f"{other}{_REFUSED}")
+    def forget_refusal(self, job_id: int) -> None:
+        """This job starts here after all. Raises OSError."""
+        rootfiles.remove(self.jobs, f"{job_id}{_REFUSED}")
+
+    def forget_refusals(self, before: float) -> None:
+        """Of all jobs that were refused before that time (seconds since 1970). Raises OSError."""
+        for job_id in self._jobs_with(_REFUSED):
+            if os.stat(f"{job_id}{_REFUSED}", dir_fd=self.jobs).st_mtime < before:
+                self.forget_refusal(job_id)
 
     def open_jobs(self) -> list[int]:
         """The jobs that have an open record, first the newest."""

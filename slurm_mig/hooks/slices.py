@@ -75,7 +75,9 @@ class GresMap:
     An entry is looked at when it is asked for: a hook has no time for its neighbours' 55.
     """
 
-    __slots__ = ("_entries", "_slices", "boot_id", "constrained", "generation", "node")
+    __slots__ = (
+        "_entries", "_slices", "boot_id", "constrained", "generation", "gres_conf", "node",
+    )  # fmt: skip
 
     def __init__(self, data: dict[str, object]) -> None:
         if data.get("version") != VERSION:
@@ -86,6 +88,7 @@ class GresMap:
         self.constrained = data.get("constrained")
         if self.constrained not in (True, False, None):
             raise HookError("constrained is neither true, false nor null")
+        self.gres_conf = _conf_file(data.get("gres_conf"))
         self._entries = list_of(data, "gres")
         self._slices: dict[int, Slice] = {}
 
@@ -147,6 +150,17 @@ def number_of(entry: dict[str, object], key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGH:
         raise HookError(f"{key} is no number from 0 to {_HIGH}")
     return value
+
+
+def _conf_file(value: object) -> tuple[str, int, int] | None:
+    """A file's path, time of change in ns, and CRC-32."""
+    if value is None:
+        return None
+    entry = dict_of(value, "gres_conf")
+    mtime_ns, crc32 = entry.get("mtime_ns"), entry.get("crc32")
+    if not isinstance(mtime_ns, int) or not isinstance(crc32, int):
+        raise HookError("gres_conf has no state")
+    return text_of(entry, "path"), mtime_ns, crc32
 
 
 def _placement(entry: dict[str, object]) -> tuple[int, int]:

@@ -163,6 +163,44 @@ class TestOnAMachine:
         assert [step["step"] for step in first["steps"]][:2] == ["destroy-ci", "destroy-gi"]
         assert second["steps"] == []
 
+    def test_gpus_by_their_names(self, new_sim: NewSim, file: Path) -> None:
+        """UUIDs and PCI addresses stay what they are when numbers change."""
+        sim = new_sim("h100-80gb", "h100-80gb=7g.80gb", "h100-80gb=mig", reversed_minors=True)
+        first, second, _ = sim.show()["gpus"]
+        address = value_of(sim, "-f", str(file), "-c", "all-balanced")["gpus"][1]["pci_bus_id"]
+        file.write_text(
+            "version: v1\nmig-configs:\n  x:\n"
+            f"  - {{gpus: [{first['uuid']}], mig-enabled: false}}\n"
+            f"  - gpus: [{address[4:].lower()}]\n"
+            "    mig-enabled: true\n"
+            "    mig-devices: {7g.80gb: 1}\n"
+            "  - devices: others\n"
+            "    mig-enabled: true\n"
+            "    mig-instances: [{profile: 2g.20gb, start: 4}]\n"
+        )
+        value = value_of(sim, "-f", str(file))
+        assert [gpu["uuid"] for gpu in value["gpus"]][:2] == [first["uuid"], second["uuid"]]
+        assert [bool(gpu["steps"]) for gpu in value["gpus"]] == [False, False, True]
+        (made,) = value["gpus"][2]["target"]["instances"]
+        assert made["placement"] == {"start": 4, "size": 2}
+
+    def test_a_name_that_is_not_here(self, new_sim: NewSim, file: Path) -> None:
+        uuid = "GPU-ffffffff-0000-0000-0000-000000000000"
+        file.write_text(
+            f"version: v1\nmig-configs:\n  x:\n  - {{gpus: [{uuid}], mig-enabled: false}}\n"
+        )
+        done = program(new_sim("h100-80gb"), "-f", str(file))
+        assert done.returncode == 1
+        assert f"{file}:4: no GPU {uuid} on this node: `slurm-mig discover` lists" in done.stderr
+
+    def test_without_a_driver(self, file: Path, tmp_path: Path) -> None:
+        (tmp_path / "libnvidia-ml.so.1").touch()
+        run = [sys.executable, "-m", "slurm_mig", "plan", "-f", str(file), "-c", "all-balanced"]
+        env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+        done = subprocess.run(run, env=env, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "libnvidia-ml.so.1 was not found" in done.stderr
+
     def test_nothing_is_changed(self, new_sim: NewSim, file: Path) -> None:
         sim = new_sim("h100-80gb=7x1g.10gb", "a100-40gb")
         before = sim.show()["gpus"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import hooking, roots
+from tests.cluster import hooking, reach, roots
 from tests.cluster.cluster import Cluster
 from tests.cluster.hooking import record_of, submit, wait_for, wait_state
 from tests.cluster.node import start_time
@@ -116,6 +116,28 @@ def test_a_map_of_an_earlier_partitioning_drains(cluster: Cluster) -> None:
     generation.write_text("7\n")
     line = refused(cluster, submit(cluster, "-w", "n1", ONE, *WAITING))
     assert "slurm-mig gres-map" in line
+
+
+def test_a_gres_conf_that_was_changed_is_told(cluster: Cluster) -> None:
+    path = cluster.node("n1").root / "etc/slurm/gres.conf"
+    kept, written = path.read_text(), path.stat()
+    lines = kept.splitlines(keepends=True)
+    ones = [number for number, line in enumerate(lines) if "1g.5gb" in line and "Name=" in line]
+    lines[ones[0]], lines[ones[-1]] = lines[ones[-1]], lines[ones[0]]
+    path.write_text("".join(lines))
+    cluster.exec(CONTROLLER, ["scontrol", "reconfigure"])
+    wait_for(lambda: calm(cluster), "calm cluster", cluster)
+    try:
+        (job,) = reach.of_job(cluster, "-w", "n1", ONE)
+        # Every version's slurmd has read it again, 22.05's too, which keeps its process.
+        first = hooking.gres_map(cluster, "n1")[int(job.told["SLURM_STEP_GPUS"])]
+        assert not job.allowed & {file["path"] for file in first["files"][1:]}
+        line = hooking.logged(cluster, "n1", "hook=prolog", "decision=noted", "gres.conf")
+        assert "if slurmd has read it, run `slurm-mig gres-map`" in line
+    finally:
+        path.write_text(kept)
+        os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+        cluster.exec(CONTROLLER, ["scontrol", "reconfigure"])
 
 
 def test_a_missing_device_file_drains(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
-"""Real processes that have device nodes open, as a machine below some root shows them."""
+"""Real processes with device nodes open, as a machine below some root shows them."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# By O_PATH: nodes without a driver cannot be opened as CUDA does it; /proc shows the same.
-HOLD = """\
+from tests.sim import proc
+
+WAIT = """\
 import os, sys
-uid, count = int(sys.argv[1]), int(sys.argv[2])
-held = [os.open(path, os.O_PATH) for path in sys.argv[3:3 + count]]
+uid = int(sys.argv[1])
 os.setresgid(uid, uid, uid)
 os.setresuid(uid, uid, uid)
 print("ready", flush=True)
@@ -31,22 +32,21 @@ def holding(
 
     `words`: the command line that it shows.
     """
-    nodes = [f"{root}{path}" for path in paths]
-    command = [sys.executable, "-I", "-c", HOLD, str(uid), str(len(nodes)), *nodes]
+    command = [sys.executable, "-I", "-c", WAIT, str(uid)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         folder = root / f"proc/{process.pid}"
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
-            folder.mkdir()
-            real = Path(f"/proc/{process.pid}")
-            for name in ("fd", "stat", "status", "exe"):
-                (folder / name).symlink_to(real / name)
-            shown = b"".join(word + b"\0" for word in words) or (real / "cmdline").read_bytes()
-            (folder / "cmdline").write_bytes(shown)
-            (folder / "cgroup").write_text(f"0::{cgroup}\n")
-            folder.chmod(0o555)
-            shutil.chown(folder, uid, uid)
+            proc.show(folder, process.pid, [root / path.lstrip("/") for path in paths])
+            for name, shown in (
+                ("cgroup", f"0::{cgroup}\n".encode()),
+                ("cmdline", b"".join(word + b"\0" for word in words)),
+            ):
+                if name == "cgroup" or words:
+                    (folder / name).unlink()
+                    (folder / name).write_bytes(shown)
+            os.chown(folder, uid, uid)
             yield process
         finally:
             process.kill()

@@ -5,6 +5,7 @@ The rules are those of tests/layouts.py and of the models' tables, never the pro
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -28,7 +29,8 @@ from slurm_mig.gpu.plan_steps import (
     Step,
 )
 from slurm_mig.model import CiId, GiId, GpuIndex, GpuMinor, MigMode, Placement, ProfileId
-from tests.layouts import PlacedGi, ci_divisions, compatible, valid_layouts
+from tests.gpu import oracle
+from tests.layouts import PlacedGi, ci_divisions, compatible
 from tests.sim import layout as sim_layout
 from tests.sim import models
 from tests.sim.models import CiProfile, GpuModel
@@ -232,7 +234,7 @@ def wish(text: str) -> WantedGi:
 @st.composite
 def wishes(draw: st.DrawFn, model: GpuModel) -> WantedGpu:
     """Something that this GPU can be: some starts are named, some instances divided or empty."""
-    placed = draw(st.permutations(draw(st.sampled_from(_valid(model.key)))))
+    placed = draw(st.permutations(draw(st.sampled_from(oracle.every_layout(model.key)))))
     every = []
     for gi in placed:
         start = draw(st.sampled_from((None, None, gi.start)))
@@ -243,10 +245,15 @@ def wishes(draw: st.DrawFn, model: GpuModel) -> WantedGpu:
     return WantedGpu(True, tuple(every))
 
 
-_LAYOUTS: dict[str, list[tuple[PlacedGi, ...]]] = {}
-
-
-def _valid(key: str) -> list[tuple[PlacedGi, ...]]:
-    if key not in _LAYOUTS:
-        _LAYOUTS[key] = list(valid_layouts(models.load(key)))
-    return _LAYOUTS[key]
+def random_wishes(random: Random, model: GpuModel) -> WantedGpu:
+    """The same without hypothesis: for chains of changes, and for benchmarks."""
+    placed = list(random.choice(oracle.every_layout(model.key)))
+    random.shuffle(placed)
+    every = []
+    for gi in placed:
+        start = random.choice((None, None, gi.start))
+        divisions = [(), *sorted(ci_divisions(gi.profile))]
+        slices = random.choice(divisions) if random.random() < 0.3 else None
+        names = None if slices is None else tuple(f"{n}c.{gi.profile.name}" for n in slices)
+        every.append(WantedGi(gi.profile.name, start, names))
+    return WantedGpu(True, tuple(every))

@@ -1,8 +1,7 @@
 """Compute instances: what a GPU instance holds, and the fewest that go."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import combinations, combinations_with_replacement
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
 
 import pytest
 from hypothesis import given
@@ -12,10 +11,11 @@ from slurm_mig.gpu.compute import change, problems_of, satisfies, whole
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi
 from slurm_mig.gpu.plan_steps import CreateCi, DestroyCi
 from slurm_mig.model import CiId, ProfileId
-from tests.gpu.papergpu import UUID, PaperCi, PaperGi, PaperGpu, Refusal, paper, profiles
+from tests.gpu.exact import most_kept
+from tests.gpu.papergpu import UUID, PaperGpu, Refusal, paper, profiles
 from tests.gpu.repeatable import REPEATABLE
 from tests.layouts import ci_divisions
-from tests.sim.models import CiProfile, load, mig_keys
+from tests.sim.models import load, mig_keys
 
 H100 = {each.profile: each for each in profiles(load("h100-80gb"))}
 A100 = {each.profile: each for each in profiles(load("a100-40gb"))}
@@ -176,33 +176,6 @@ def carried_out(gpu: PaperGpu, keep: Sequence[LiveCi], come: Sequence[CiSpec]) -
     return True
 
 
-def rests(keep: Sequence[LiveCi], wanted: Sequence[CiSpec]) -> Iterator[list[CiSpec]]:
-    """What is still wanted when these stay, if they are of those that are wanted."""
-    rest = list(wanted)
-    for ci in keep:
-        same = [spec for spec in rest if spec.ci_profile == ci.spec.ci_profile]
-        if not same:
-            return
-        rest.remove(same[0])
-    yield rest
-
-
-def fit_somehow(gpu: PaperGpu, keep: Sequence[LiveCi], rest: Sequence[CiSpec]) -> bool:
-    """Whether there are places for the rest, wherever they are."""
-    (instance,) = gpu.instances.values()
-    stay = [ci for ci in instance.cis if ci.ci_id in {each.ci_id for each in keep}]
-    names = {ci.name: ci for ci in instance.placed.profile.ci_profiles}
-    return by_trial(replace(instance, cis=stay), [names[spec.ci_profile] for spec in rest])
-
-
-def by_trial(instance: PaperGi, rest: Sequence[CiProfile]) -> bool:
-    return not rest or any(
-        by_trial(replace(instance, cis=[*instance.cis, PaperCi(rest[0], start, 0)]), rest[1:])
-        for start in rest[0].starts
-        if instance.free(rest[0], start)
-    )
-
-
 @pytest.mark.parametrize("name", ["3g.20gb", "4g.20gb", "7g.40gb"])
 @REPEATABLE
 @given(data=st.data())
@@ -216,12 +189,4 @@ def test_no_fewer_could_go(name: str, data: st.DataObject) -> None:
     wanted = tuple(CiSpec(f"{slices}c.{name}") for slices in data.draw(divisions))
     made = change(instance.cis, wanted, model.sm_count)
     assert carried_out(gpu, made.keep, made.come)
-    sets = [
-        keep
-        for number in range(len(instance.cis) + 1)
-        for keep in combinations(instance.cis, number)
-    ]
-    most = max(
-        len(keep) for keep in sets for rest in rests(keep, wanted) if fit_somehow(gpu, keep, rest)
-    )
-    assert len(made.keep) == most
+    assert len(made.keep) == most_kept(gpu.instances[instance.placement], wanted)

@@ -10,7 +10,7 @@ import pytest
 
 from slurm_mig.errors import UsageError
 from slurm_mig.gpu import offline
-from tests.gpu.laidout import live_gpu, profiles_of
+from tests.gpu.laidout import live_gpu
 from tests.sim import models
 
 TABLE = tomllib.loads(resources.files("slurm_mig.gpu").joinpath("models.toml").read_text())
@@ -154,33 +154,27 @@ class TestWhatIsNotKnown:
 
 
 class TestCompleting:
-    """A driver tells the places with MIG on only."""
+    """A driver tells what fits with MIG on only."""
 
     @pytest.mark.parametrize("key", MIG_KEYS)
-    def test_takes_published_places(self, key: str) -> None:
+    def test_takes_what_is_published(self, key: str) -> None:
         gpu = live_gpu(key)
-        silent = tuple(profile._replace(placements=()) for profile in gpu.profiles)
-        found = offline.completed(gpu._replace(profiles=silent)).profiles
-        published = "starts" not in {mark for p in models.load(key).profiles for mark in p.unknown}
-        assert found == (profiles_of(models.load(key)) if published else ())
+        found = offline.completed(gpu._replace(profiles=()))
+        marks = {UNKNOWN.get(mark) for p in models.load(key).profiles for mark in p.unknown}
+        assert found == (gpu if marks <= {None} else gpu._replace(profiles=()))
 
     def test_leaves_alone_what_was_told(self) -> None:
         gpu = live_gpu("a100-40gb")
         odd = gpu.profiles[0]._replace(profile="1g.99gb")
         assert offline.completed(gpu._replace(profiles=(odd,))).profiles == (odd,)
 
-    def test_takes_nothing_where_the_driver_differs(self) -> None:
-        gpu = live_gpu("a100-40gb")
-        first, *others = (profile._replace(placements=()) for profile in gpu.profiles)
-        for change in ({"profile": "1g.6gb"}, {"profile_id": 7}, {"slices": 2}):
-            told = gpu._replace(profiles=(first._replace(**change), *others))
-            assert offline.completed(told).profiles == ()
-
     def test_takes_nothing_of_an_unknown_model(self) -> None:
-        gpu = live_gpu("a100-40gb")._replace(pci_device_id=0x123410DE)
-        silent = tuple(profile._replace(placements=()) for profile in gpu.profiles)
-        assert offline.completed(gpu._replace(profiles=silent)).profiles == ()
+        gpu = live_gpu("a100-40gb")._replace(profiles=())
+        other = gpu._replace(pci_device_id=0x123410DE)
+        assert offline.completed(other) == other
+        named = gpu._replace(info=gpu.info._replace(name="NVIDIA A100-PCIE-40GB"))
+        assert offline.completed(named) == named
 
-    def test_a_gpu_without_profiles_stays_so(self) -> None:
+    def test_a_gpu_that_cannot_do_mig_stays_so(self) -> None:
         gpu = live_gpu("l40s")
         assert offline.completed(gpu) == gpu

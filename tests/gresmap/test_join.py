@@ -44,6 +44,7 @@ def test_the_map_holds_all_that_the_hooks_need() -> None:
         "slurm_version": "24.11.5",
         "constrained": True,
         "made_at": 1_700_000_000,
+        "gres_conf": None,
     }
     assert [entry["gres_index"] for entry in entries] == [0, 1, 2, 3]
     whole, first = entries[0], entries[1]

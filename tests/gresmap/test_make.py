@@ -184,6 +184,8 @@ def test_records_that_a_killed_hook_left_are_stored(
     record = {"record_id": "one", "job_id": 7}
     try:
         closing.begin(str(sim.root), registry, 7, record, 1_700_000_000.0)
+        # And what no hook but the next start of slurmd comes back to.
+        (sim.root / "run/slurm-mig/jobs/.8.json.4711").write_text("half")
     finally:
         registry.close()
     words = ["gres-map", "--root", str(sim.root), "--slurm-version=24.11.5"]

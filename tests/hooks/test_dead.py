@@ -1,7 +1,8 @@
 """Jobs that are gone: what a start of slurmd sweeps up, and how the dead are told apart."""
 
+import os
+
 from slurm_mig.hooks import dead
-from slurm_mig.hooks.registry import Registry
 from tests.hooks.fakenode import FakeNode
 
 
@@ -46,15 +47,13 @@ def test_a_sluid_names_the_cgroup_from_26_05(node: FakeNode) -> None:
     assert node.prolog(8) == 1
 
 
-def test_refusals_are_forgotten(node: FakeNode) -> None:
-    assert node.prolog(7, "99") == 1
-    registry = Registry(str(node.root))
-    try:
-        assert registry.was_refused(7)
-        dead.sweep(str(node.root))
-        assert not registry.was_refused(7)
-    finally:
-        registry.close()
+def test_refusals_are_forgotten_when_their_epilogs_must_have_been(node: FakeNode) -> None:
+    assert node.prolog(7, "99") == node.prolog(8, "99") == 1
+    os.utime(node.run / "jobs/7.refused", times=(1, 1))
+    dead.sweep(str(node.root))
+    assert [path.name for path in (node.run / "jobs").iterdir()] == ["8.refused"]
+    assert node.epilog(8, "99") == 0
+    assert not (node.root / "var/lib/slurm-mig/usage").exists()  # it never ran
 
 
 def test_what_a_killed_hook_had_begun_to_write_is_removed(node: FakeNode) -> None:

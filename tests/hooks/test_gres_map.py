@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slurm_mig.errors import HookError
+from slurm_mig.gresmap import store
 from slurm_mig.hooks import gres_map, machine
 from tests.hooks.fakenode import BOOT_ID, FakeNode
 
@@ -142,3 +144,38 @@ def test_stale_by_boot_and_by_generation(node: FakeNode) -> None:
     told = machine.why_stale(str(node.root), gres_map.load(str(node.root)))
     assert told is not None
     assert "partitioning 3, the GPUs are at 4: run `slurm-mig gres-map`" in told
+
+
+@pytest.fixture
+def gres_conf(node: FakeNode) -> Path:
+    """A gres.conf, from which the node's map was made."""
+    path = node.root / "etc/gres.conf"
+    path.write_text("Name=gpu File=/dev/nvidia0\n")
+    node.write_map(gres_conf=store.state_of(path))
+    return path
+
+
+def doubt(node: FakeNode) -> str | None:
+    return machine.why_doubtful(gres_map.load(str(node.root)))
+
+
+def test_a_gres_conf_that_was_changed_since(node: FakeNode, gres_conf: Path) -> None:
+    assert doubt(node) is None
+    gres_conf.write_text("Name=gpu File=/dev/nvidia1\n")
+    assert "if slurmd has read it, run `slurm-mig gres-map`" in str(doubt(node))
+    assert node.prolog() == 0  # another node's line, perhaps: no reason to drain
+    assert f"{gres_conf} is not as" in node.logged()[-1]
+    gres_conf.unlink()
+    assert doubt(node)
+
+
+def test_the_same_gres_conf_written_again(node: FakeNode, gres_conf: Path) -> None:
+    os.utime(gres_conf, (1, 1))  # configless: fetched anew at every reconfigure
+    assert doubt(node) is None
+
+
+@pytest.mark.parametrize("value", [{}, {"path": "/x"}, {"path": "", "mtime_ns": 1, "crc32": 1}, 7])
+def test_a_gres_conf_that_is_none(node: FakeNode, value: Any) -> None:
+    node.write_map(gres_conf=value)
+    with pytest.raises(HookError):
+        gres_map.load(str(node.root))

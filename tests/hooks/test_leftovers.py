@@ -4,6 +4,7 @@ Nodes without a driver cannot be opened as CUDA does it (ENXIO), so the processe
 O_PATH: to /proc that is the same.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -224,4 +225,41 @@ def test_policy_kill_spares_another_job_and_refuses(node: FakeNode, hold: Hold) 
     other = hold(*files(node, 1), cgroup="/slurm/uid_61001/job_8/step_0")
     node.settings('foreign_process = "kill"\nleftover_wait_s = 0')
     assert node.prolog(SLURM_JOB_UID=str(UID)) == 1
+    assert other.lives
+
+
+def test_a_leftover_on_a_slice_that_slurm_did_not_name(node: FakeNode, hold: Hold) -> None:
+    # Of two types Slurm tells the hooks the last: the job had index 0 too.
+    left, stranger = hold(*files(node, 0)), hold(*files(node, 0), uid=UID + 1)
+    node.settings('foreign_process = "kill"')
+    assert node.prolog(SLURM_JOB_UID=str(UID)) == 0
+    assert epilog(node) == 0
+    assert (left.lives, stranger.lives) == (False, True)
+    (record,) = node.records()
+    assert (record["complete"], record["leftovers"]) == (False, 1)
+
+
+def test_a_slice_that_another_job_has_is_not_the_unnamed_one(node: FakeNode, hold: Hold) -> None:
+    other = hold(*files(node, 0))
+    assert node.prolog(8, "0", SLURM_JOB_UID=str(UID + 1)) == 0
+    assert node.prolog(SLURM_JOB_UID=str(UID)) == epilog(node) == 0
+    assert other.lives
+
+
+def test_whose_an_unnamed_slice_was_is_not_guessed(node: FakeNode, hold: Hold) -> None:
+    other = hold(*files(node, 0))
+    assert node.prolog(8, "2", SLURM_JOB_UID=str(UID)) == 0  # it may have index 0 as well
+    assert node.prolog(SLURM_JOB_UID=str(UID)) == epilog(node) == 0
+    assert other.lives
+    assert epilog(node, 8, "2") == 0
+    assert not other.lives
+
+
+def test_a_job_whose_slices_are_all_known_had_no_others(node: FakeNode, hold: Hold) -> None:
+    other = hold(*files(node, 0))
+    assert node.prolog(SLURM_JOB_UID=str(UID)) == 0
+    path = node.run / "jobs/7.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "record": {**found["record"], "complete": True}}))
+    assert epilog(node) == 0
     assert other.lives

@@ -116,9 +116,14 @@ class Sim(Launcher):
         library.must("reset", self.dir, gpu_index)
 
     def reboot(self) -> None:
-        """Reboot the machine: processes, instances and cap nodes are gone."""
+        """Reboot the machine: processes, instances, cap nodes and /run are gone.
+
+        From now on it has a boot id of its own.
+        """
         library.must("reboot", self.dir)
-        shutil.rmtree(self.root / "dev" / "nvidia-caps", ignore_errors=True)
+        for folder in ("dev/nvidia-caps", "run"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        tree.write_boot_id(self.root)
 
 
 def _check(model: GpuModel, layout: str) -> None:

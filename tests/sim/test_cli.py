@@ -139,3 +139,46 @@ def test_no_such_gpu(new_sim: Open, capsys: Capture) -> None:
     assert main(["partition", str(sim.dir), "--gpu", "3", "--layout", "mig"]) == 1
     assert "no GPU 3: there are 1, counted from 0" in capsys.readouterr().err
     assert main(["reset", str(sim.dir), "--gpu", "3"]) == 1
+
+
+def test_a_reset_by_bus_id_and_one_that_is_refused(new_sim: Open, capsys: Capture) -> None:
+    sim = new_sim("a100-40gb=2x3g.20gb", "a100-40gb=2x3g.20gb")
+    folder, bus_id = str(sim.dir), sim.show()["gpus"][1]["pci_bus_id"]
+    assert main(["reset", folder, "--bus-id", bus_id, "--refuse"]) == 1
+    assert capsys.readouterr().err == f"tests.sim: Resetting GPU ['{bus_id}'] is not supported.\n"
+    assert main(["reset", folder, "--bus-id", bus_id]) == 0
+    assert [len(gpu["gpu_instances"]) for gpu in sim.show()["gpus"]] == [2, 0]
+    assert main(["reset", folder, "--bus-id", "00000000:FF:00.0"]) == 1
+    assert "no GPU 00000000:FF:00.0: there are [" in capsys.readouterr().err
+
+
+def test_a_client_watches_a_gpu_in_mig_mode_too(new_sim: Open) -> None:
+    sim = new_sim("h100-80gb=mig", "h100-80gb=2x3g.40gb")
+    for gpu in sim.show()["gpus"]:
+        for name in (gpu["uuid"], str(gpu["gpu_index"])):
+            done = sim.run("--kind", "client", "--seconds", "0", env={"CUDA_VISIBLE_DEVICES": name})
+            assert done.stdout.startswith(f"using {gpu['uuid']} /dev/nvidia{gpu['gpu_minor']} pid")
+    done = sim.run("--kind", "client", env={"CUDA_VISIBLE_DEVICES": "7"})
+    assert done.stderr == "tests.sim: no GPU '7' to watch\n"
+
+
+def test_who_runs_stands_in_proc_with_its_files(new_sim: Open) -> None:
+    sim = new_sim("h100-80gb=3g.40gb")
+    with sim.running() as process:
+        folder = sim.root / f"proc/{process.pid}"
+        shown = sorted(link.readlink().name for link in (folder / "fd").iterdir())
+        assert shown == ["nvidia-cap12", "nvidia-cap13", "nvidia0"]
+        assert (folder / "stat").read_text().startswith(f"{process.pid} (")
+    assert not folder.exists()
+
+
+def test_a_reboot_is_another_boot(new_sim: Open) -> None:
+    sim = new_sim("h100-80gb=3g.40gb")
+    (sim.root / "run").mkdir()
+    file = sim.root / "proc/sys/kernel/random/boot_id"
+    seen = set()
+    for _ in range(2):
+        sim.reboot()
+        seen.add(file.read_text())
+        assert not (sim.root / "run").exists()
+    assert len(seen) == 2

@@ -6,6 +6,7 @@
 import os
 import re
 import stat
+import uuid
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -82,6 +83,13 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o444)
+
+
+def write_boot_id(root: Path) -> None:
+    """A new /proc/sys/kernel/random/boot_id. Until the first one the machine has its host's."""
+    file = root / "proc/sys/kernel/random/boot_id"
+    file.unlink(missing_ok=True)
+    _write(file, f"{uuid.uuid4()}\n")
 
 
 def make_gpu_nodes(root: Path, gpus: Sequence[Place]) -> None:

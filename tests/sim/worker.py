@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.sim import cuda, library
+from tests.sim import cuda, library, proc
 from tests.sim.errors import SimError, name_of
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -83,24 +84,20 @@ def work(kind: str, memory: str, activity: str, seconds: float | None) -> int:
 
 @contextmanager
 def _seen_in_proc(root: Path, files: Sequence[Path]) -> Iterator[None]:
-    """Have the device files open and stand in the /proc below `root`, for who looks there.
+    """Stand in the /proc below `root`, with these files open, for who looks there.
 
-    By O_PATH: without a driver behind them they cannot be opened as CUDA does it. Not where
-    /proc is the machine's own, as on the nodes of a cluster under test.
+    Not where /proc is the machine's own, as on the nodes of a cluster under test.
     """
-    link = root / "proc" / str(os.getpid())
-    if link.exists():
+    folder = root / "proc" / str(os.getpid())
+    if (folder / "stat").exists():
         yield
         return
-    handles = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in files]
-    link.unlink(missing_ok=True)  # of one that was killed and had our pid
-    link.symlink_to(f"/proc/{os.getpid()}")
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed and had our pid
+    proc.show(folder, os.getpid(), files)
     try:
         yield
     finally:
-        link.unlink(missing_ok=True)
-        for handle in handles:
-            os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(files: Sequence[Path]) -> str:

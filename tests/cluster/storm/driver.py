@@ -25,7 +25,7 @@ SETTINGS = {
 }
 ONE, THREE = "gpu:nvidia_a100_1g.5gb", "gpu:nvidia_a100_3g.20gb"
 REQUESTS = (f"{ONE}:1", f"{ONE}:1", f"{ONE}:2", f"{THREE}:1", f"{THREE}:2", f"{ONE}:1,{THREE}:1")
-LIMIT_S = 240.0
+LIMIT_S = 480.0  # half a minute on an idle machine
 TICK_S = 0.3
 
 

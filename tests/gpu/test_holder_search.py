@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu import holders
+from slurm_mig.gpu.holder_search import look
 from slurm_mig.gpu.holders import Holder, Sight
 from slurm_mig.gpu.nvml_processes import GpuProcess, PynvmlProcesses
 from slurm_mig.model import GpuIndex, Placement
 from tests.gpu.holding import holding
 from tests.gpu.live import live_gpus
-from tests.sim import library
+from tests.sim import library, proc
 from tests.sim.api import Sim
 from tests.sim.truth import Slice, slices
 
@@ -38,7 +38,7 @@ class Listed:
 
 def by_files(sim: Sim, limit_s: float = 30) -> Sight:
     """Who is seen by open files alone."""
-    return holders.look(sim.root, live_gpus(sim), Listed(), limit_s)
+    return look(sim.root, live_gpus(sim), Listed(), limit_s)
 
 
 def places(sight: Sight) -> list[tuple[int, int | None, int | None]]:
@@ -52,7 +52,7 @@ def at(mig: Slice) -> tuple[int, int]:
 
 def test_nobody(open_nvml: Open) -> None:
     sim = open_nvml(TWO, "a100-40gb")
-    assert holders.look(sim.root, live_gpus(sim), PynvmlProcesses(), 30) == Sight()
+    assert look(sim.root, live_gpus(sim), PynvmlProcesses(), 30) == Sight()
 
 
 def test_everybody_once_with_all_that_is_known(open_nvml: Open) -> None:
@@ -63,7 +63,7 @@ def test_everybody_once_with_all_that_is_known(open_nvml: Open) -> None:
         sim.running("1") as whole,
         sim.running("0", kind="client") as client,
     ):
-        sight = holders.look(sim.root, live_gpus(sim), PynvmlProcesses(), 30)
+        sight = look(sim.root, live_gpus(sim), PynvmlProcesses(), 30)
         by_pid = {one.pid: one for one in sight.holders}
         assert by_pid.keys() == {compute.pid, whole.pid, client.pid}
     assert sorted(places(sight)) == sorted(
@@ -103,19 +103,15 @@ def test_nvml_knows_the_instance_of_one_whose_cap_files_are_closed(open_nvml: Op
     mig = slices(sim)[2]
     with holding(sim.root, mig.files[0]) as process:
         library.must("process_add", sim.dir, process.pid, 0, 0, *at(mig), library.Step(), 1)
-        sight = holders.look(sim.root, live_gpus(sim), PynvmlProcesses(), 30)
+        sight = look(sim.root, live_gpus(sim), PynvmlProcesses(), 30)
         assert places(sight) == [(process.pid, *at(mig))]
 
 
 def test_we_are_not_in_our_own_way(open_nvml: Open) -> None:
     sim = open_nvml(TWO)
-    (sim.root / f"proc/{os.getpid()}").symlink_to("/proc/self")
-    handle = os.open(sim.root / "dev/nvidia0", os.O_PATH)
-    try:
-        ours = Listed([GpuProcess(os.getpid(), None, None)])
-        assert holders.look(sim.root, live_gpus(sim), ours, 30) == Sight()
-    finally:
-        os.close(handle)
+    proc.show(sim.root / f"proc/{os.getpid()}", os.getpid(), [sim.root / "dev/nvidia0"])
+    ours = Listed([GpuProcess(os.getpid(), None, None)])
+    assert look(sim.root, live_gpus(sim), ours, 30) == Sight()
 
 
 def test_the_job_and_the_service(open_nvml: Open) -> None:
@@ -179,7 +175,7 @@ def test_other_gpus_have_nothing_to_do_with_it(open_nvml: Open) -> None:
 def test_one_that_nvml_lists_and_proc_does_not(open_nvml: Open) -> None:
     sim = open_nvml(TWO)
     nvml = Listed([GpuProcess(4_194_303, None, None)])
-    (found,) = holders.look(sim.root, live_gpus(sim), nvml, 30).holders
+    (found,) = look(sim.root, live_gpus(sim), nvml, 30).holders
     assert (found.start, found.uid) == (None, None)
     assert str(found) == (
         "process 4194303 of an unknown user (not in this machine's /proc, or just ended)"
@@ -200,7 +196,7 @@ def test_nvml_that_does_not_answer_is_not_nobody(open_nvml: Open) -> None:
     sim = open_nvml(TWO)
     nvml = Listed(error=NvmlError("GPU 0: NVML: Timeout", 10))
     with holding(sim.root, "/dev/nvidia0") as process:
-        sight = holders.look(sim.root, live_gpus(sim), nvml, 30)
+        sight = look(sim.root, live_gpus(sim), nvml, 30)
     assert [one.pid for one in sight.holders] == [process.pid]
     assert sight.unseen == ("the processes on it could not be listed: GPU 0: NVML: Timeout",)
 

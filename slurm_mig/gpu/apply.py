@@ -1,0 +1,181 @@
+"""A change of this node's GPUs, from the look to the last device node.
+
+lock -> what is open is at its end -> look -> plan -> preflight -> daemons stopped -> look again ->
+the transaction (partition.py) -> daemons started. Whoever stops it anywhere finds either nothing
+changed, or a journal from which `slurm-mig recover` goes on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from slurm_mig.errors import JournalError, Refused, SlurmMigError
+from slurm_mig.gpu import clients, journal, partition, preflight, recover
+from slurm_mig.gpu.bounded import Progress, Pulse
+from slurm_mig.gpu.capnodes import Made, make_nodes, modprobe_of
+from slurm_mig.gpu.nodelock import only_one
+from slurm_mig.gpu.plan import GpuPlan
+from slurm_mig.gpu.prepare import (
+    NOTHING_CHANGED,
+    Prepared,
+    Request,
+    daemons,
+    nobody_in_the_way,
+    prepare,
+)
+from slurm_mig.gpu.reset import resetter
+from slurm_mig.gpu.survey import survey_each
+from slurm_mig.gpu.transaction import FORMER, NOTHING, Bounds, Ports, Result
+
+_MORE_S = 60.0  # after a site's own bound of a reset, until its process is killed
+
+
+class Outcome(NamedTuple):
+    """What was done. `result` says how it ended (transaction.py); `plans` what was to be done.
+
+    `stopped`: the daemons that were stopped meanwhile; `troubles`: what went wrong besides, such
+    as one of them that did not start again, or a device node that is missing.
+    """
+
+    result: Result
+    plans: tuple[GpuPlan, ...] = ()
+    stopped: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether all is as wanted."""
+        return self.result.good and not self.troubles
+
+
+def run(request: Request) -> Outcome:
+    """Carry it out.
+
+    Raises SlurmMigError or OSError when nothing was changed; all later trouble is in the Outcome.
+    Whatever ends it, the daemons that were stopped are started again.
+    """
+    with _alone(request):
+        earlier = _settle(request)
+        if earlier is not None and not earlier.good:
+            return earlier
+        prepared = prepare(request)
+        if prepared.problems:
+            raise Refused(NOTHING_CHANGED, prepared.problems)
+        if not any(each.steps for each in prepared.plans):
+            return _nothing(request, prepared)
+        units = daemons(request.settings, prepared)
+        with clients.stopped(request.root, request.settings, units) as stopping:
+            nobody_in_the_way(request, prepared.plans, stopping.units)
+            result = partition.apply(prepared.plans, ports_of(request), prepared.wanted)
+        return _finished(request, result, prepared, stopping)
+
+
+def run_recover(request: Request, *, undo: bool = False) -> Outcome:
+    """Finish or undo what an apply left, and start the daemons that it stopped. Idempotent.
+
+    Raises SlurmMigError or OSError when no GPU was changed.
+    """
+    with _alone(request):
+        return _recover(request, undo=undo)
+
+
+@contextmanager
+def _alone(request: Request) -> Iterator[None]:
+    if preflight.effective_uid() != 0:
+        raise Refused(NOTHING_CHANGED, [preflight.NOT_ROOT])
+    with only_one(request.root, request.settings.lock_timeout_s):
+        yield
+
+
+def _recover(request: Request, *, undo: bool = False) -> Outcome:
+    settings = request.settings
+    try:
+        is_open = journal.read(request.root) is not None
+    except JournalError as error:
+        for problem in clients.start_again(request.root, settings):
+            error.add_note(problem)
+        raise
+    # They may block what is to be done, and an apply that was killed had stopped them.
+    units = [*settings.clients, *settings.clients_if_blocking] if is_open else []
+    with clients.stopped(request.root, settings, units) as stopping:
+        result = recover.recover(ports_of(request), undo=undo)
+    return _finished(request, result, None, stopping)
+
+
+def _settle(request: Request) -> Outcome | None:
+    """Deal with an apply that is not at its end: at boot it is ended first, else it refuses."""
+    if journal.read(request.root) is None:
+        return None
+    if request.choose is not None:
+        raise JournalError("an apply is not at its end: run `slurm-mig recover`, then this again")
+    ended = _recover(request)
+    return ended if ended.result.outcome != FORMER else None
+
+
+def _nothing(request: Request, prepared: Prepared) -> Outcome:
+    """All is as wanted: that is committed, and what an earlier run left is put in order."""
+    if prepared.plans:
+        result = partition.apply(prepared.plans, ports_of(request))
+    else:
+        result = Result(NOTHING)
+    with clients.stopped(request.root, request.settings, ()) as stopping:
+        pass  # those that a killed run had stopped are started
+    return _finished(request, result, prepared, stopping)
+
+
+def ports_of(request: Request) -> Ports:
+    """The outside world, for the transaction."""
+    settings = request.settings
+    return Ports(
+        root=request.root,
+        reset=resetter(settings),
+        make_nodes=lambda root: _must_make_nodes(request),
+        watch=request.watch,
+        session=request.session,
+        run=request.run,
+        bounds=Bounds(reset_s=settings.reset_timeout_s + _MORE_S),
+    )
+
+
+def _finished(
+    request: Request, result: Result, prepared: Prepared | None, stopping: clients.Stopping
+) -> Outcome:
+    nodes = _nodes(request)
+    missing = () if prepared is None else prepared.missing
+    return Outcome(
+        result=result,
+        plans=() if prepared is None else prepared.plans,
+        stopped=stopping.units,
+        nodes=nodes.made,
+        troubles=(*stopping.failed, *nodes.problems, *missing),
+        remarks=result.remarks,
+    )
+
+
+def _nodes(request: Request) -> Made:
+    """Have the device nodes of all that lives; what is wrong is told, and stops nothing."""
+
+    def work(pulse: Pulse) -> Made:
+        pulse(Progress("making the device nodes"), Bounds().nodes_s)
+        return _make_nodes(request)
+
+    try:
+        return request.run(work, request.watch)
+    except SlurmMigError as error:
+        return Made((), (f"the device nodes were not looked at: {error}",))
+
+
+def _make_nodes(request: Request) -> Made:
+    with request.session() as nvml:
+        gpus = survey_each(nvml).gpus
+    modprobe = modprobe_of(request.settings, request.root)
+    return make_nodes(request.root, gpus, request.settings, modprobe)
+
+
+def _must_make_nodes(request: Request) -> None:
+    """Have them all, or raise Refused: then the transaction goes back. In a worker."""
+    problems = _make_nodes(request).problems
+    if problems and request.settings.make_nodes != "off":
+        raise Refused("device nodes could not be made", problems)
