@@ -46,6 +46,8 @@ class Attempt:
         self._verified = {}
         self._set_out(goal)
         ways = plans if plans is not None else self._look_for_ways(goal)
+        if goal == TARGET:
+            self._refuse_if_silent(ways)
         problems = []
         for entry in self.journal.gpus:
             try:
@@ -120,21 +122,20 @@ class Attempt:
 
     def _bring(self, entry: JournalGpu, goal: str, way: GpuPlan | None) -> None:
         if way is None:
-            raise SlurmMigError(f"{entry.gpu_uuid} does not answer: {self._who_is_silent()}")
-        if goal == TARGET and entry.wanted is not None and not way.unsolved:
-            self._solve(entry, way)  # MIG came on by a reboot: it is known now where all fits
-        self._carry_out(way)
+            raise self._silence(entry)
         if way.unsolved:
-            live = look(self.work.nvml(), way.gpu.info.gpu_index)
-            solved = _way(entry, goal, live)
-            if solved.unsolved:
-                raise SlurmMigError(f"{gpu_text(live)}: MIG is on, but no profile is offered")
-            self._solve(entry, solved)
-            self._carry_out(solved)
-
-    def _carry_out(self, way: GpuPlan) -> None:
+            self._carry_out(way)
+            way = _way(entry, goal, look(self.work.nvml(), way.gpu.info.gpu_index))
+            if way.unsolved:
+                raise SlurmMigError(f"{gpu_text(way.gpu)}: MIG is on, but no profile is offered")
+            self.work.total += len(way.steps)
         if way.problems:
             raise SlurmMigError("; ".join(way.problems))
+        if goal == TARGET and entry.wanted is not None:
+            self._solve(entry, way)
+        self._carry_out(way)
+
+    def _carry_out(self, way: GpuPlan) -> None:
         for step in way.steps:
             place = place_of(step)
             if place is not None:
@@ -145,7 +146,6 @@ class Attempt:
         """From now on it is known where all will be: on the disk too."""
         known = entry._replace(target=solved.target, wanted=None)
         gpus = tuple(known if one == entry else one for one in self.journal.gpus)
-        self.work.total += len(solved.steps)
         self._write(self.journal._replace(gpus=gpus))
 
     def _verify(self, goal: str) -> dict[str, Layout]:
@@ -177,8 +177,15 @@ class Attempt:
         ours = after.info.uuid in (entry.gpu_uuid for entry in self.journal.gpus)
         return ours and before.layout.mig != after.layout.mig
 
-    def _who_is_silent(self) -> str:
-        return "; ".join(self.work.look_afresh().unseen.values()) or "it is gone from the bus"
+    def _refuse_if_silent(self, ways: Mapping[str, GpuPlan]) -> None:
+        """With one of them missing the target cannot be reached: not a step towards it."""
+        for entry in self.journal.gpus:
+            if entry.gpu_uuid not in ways:
+                raise self._silence(entry)
+
+    def _silence(self, entry: JournalGpu) -> SlurmMigError:
+        why = "; ".join(self.work.look_afresh().unseen.values()) or "it is gone from the bus"
+        return SlurmMigError(f"{entry.gpu_uuid} does not answer: {why}")
 
 
 def _way(entry: JournalGpu, goal: str, live: LiveGpu) -> GpuPlan:

@@ -12,6 +12,7 @@ from slurm_mig.gpu.partition_port import PartitionNvml
 from slurm_mig.gpu.partitioning import LiveGpu
 from slurm_mig.gpu.plan import GpuPlan
 from slurm_mig.gpu.plan_steps import CreateGi, DestroyCi, DestroyGi, Reset, SetMode, Step
+from slurm_mig.gpu.reset import ResetImpossible
 from slurm_mig.gpu.step_text import step_text
 from slurm_mig.gpu.survey import Seen, look, survey_each
 from slurm_mig.gpu.transaction import Ports, Took
@@ -107,19 +108,24 @@ class Execution:
         return mode is not None and mode.current != mode.pending
 
     def _reset(self, plan: GpuPlan) -> None:
-        """Reset this GPU, once. RebootNeeded where the mode is pending still."""
-        info, why = plan.gpu.info, "the reset did not bring it into force"
+        """Reset this GPU, once. RebootNeeded where only that can bring its mode into force."""
+        info, name = plan.gpu.info, gpu_text(plan.gpu)
         if not self._waits(plan):
             return
         self.close()
+        failure: SlurmMigError | None = None
         try:
             self._ports.reset(info.pci_bus_id)
-        except SlurmMigError as error:
-            why = str(error)
+        except SlurmMigError as why:
+            failure = why
         if look(self.nvml(), info.gpu_index).info.uuid != info.uuid:
-            raise SlurmMigError(f"{gpu_text(plan.gpu)}: another GPU is there after the reset")
-        if self._waits(plan):
-            raise RebootNeeded(f"{gpu_text(plan.gpu)}: its MIG mode is pending: {why}")
+            raise SlurmMigError(f"{name}: another GPU is there after the reset")
+        if not self._waits(plan):
+            return
+        if failure is None or isinstance(failure, ResetImpossible):
+            why_not = failure or "the reset did not bring it into force"
+            raise RebootNeeded(f"{name}: its MIG mode is pending: {why_not}")
+        raise failure  # such as a client that came: another time it may succeed
 
 
 class _Names:

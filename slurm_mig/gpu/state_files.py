@@ -47,6 +47,8 @@ def read(root: Path, name: str) -> object | None:
         raise JournalError(f"{where}: {why}") from None
     except (ValueError, RecursionError) as why:
         raise JournalError(f"{where}: not JSON ({why}): {_HELP}") from None
+    if found is None:  # JSON's null: there is a file all the same
+        raise JournalError(f"{where}: not an object: {_HELP}")
     return found
 
 

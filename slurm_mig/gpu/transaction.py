@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from slurm_mig.errors import SlurmMigError
 from slurm_mig.gpu.bounded import Progress, Runner, Watch, watched
 from slurm_mig.gpu.nvml_partition import partition_session
 from slurm_mig.gpu.partition_port import PartitionNvml
+from slurm_mig.gpu.reset import ResetImpossible
 
 # How an apply or a recover ends. Only after the last two is the journal still there.
 NOTHING: Final = "nothing"  # there was nothing to do
@@ -35,13 +35,14 @@ def _quiet(_: Progress) -> None:
 
 
 def _no_reset(pci_bus_id: str) -> None:
-    raise SlurmMigError(f"no command to reset GPU {pci_bus_id} is configured")
+    raise ResetImpossible(f"no command to reset GPU {pci_bus_id} is configured")
 
 
 class Ports(NamedTuple):
     """The outside world. While they work, no NVML session may be open in the caller.
 
-    `reset` resets the GPU of a PCI bus id, or raises SlurmMigError; `make_nodes` makes the device
+    `reset` resets the GPU of a PCI bus id, or raises SlurmMigError: ResetImpossible where only a
+    reboot helps, else all go back. `make_nodes` makes the device
     nodes of the slices that are there now, or raises. `watch` hears each step before it is made.
     `run` says in which process (bounded.py); nothing here prints.
     """

@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
 from slurm_mig.errors import SlurmMigError
@@ -66,6 +68,7 @@ class Scene:
 
     def again(self) -> "Scene":
         """Back to the beginning: GPUs and files."""
+        end_sessions(self.sim)
         with (self.sim.dir / "state").open("r+b") as state:
             state.write(self._state)
         for folder in ("var", "run"):
@@ -85,7 +88,11 @@ class Scene:
 
     def plans(self) -> list[GpuPlan]:
         """The way to what is wanted, from the beginning."""
-        return [plan(self.live[index], want) for index, want in self.wanted.items()]
+        return self.plans_of(self.live)
+
+    def plans_of(self, live: Sequence[LiveGpu]) -> list[GpuPlan]:
+        """The way to what is wanted, from there."""
+        return [plan(live[index], want) for index, want in self.wanted.items()]
 
     def ports(self, **more: Any) -> Ports:
         return Ports(root=self.root, **{"reset": self.reset, "run": here, **more})
@@ -164,9 +171,27 @@ def scene_of(
 
 
 @pytest.fixture
-def make_scene(sim_library: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> MakeScene:
+def make_scene(
+    sim_library: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeScene]:
     """make_scene({0: "3g.40gb"}, "h100-80gb=7x1g.10gb", …): see Scene."""
-    return lambda wanted, *gpus: scene_of(memory, monkeypatch.setenv, wanted, gpus)
+    made: list[Scene] = []
+
+    def make(wanted: Mapping[int, str], *gpus: str) -> Scene:
+        made.append(scene_of(memory, monkeypatch.setenv, wanted, gpus))
+        return made[-1]
+
+    yield make
+    for scene in made:
+        end_sessions(scene.sim)
+
+
+def end_sessions(sim: Sim) -> None:
+    """End the NVML sessions of this process that a failing nvmlShutdown left open."""
+    sim.clear_faults()
+    with suppress(pynvml.NVMLError):
+        while True:
+            pynvml.nvmlShutdown()
 
 
 def as_root_file(path: Path, text: str) -> None:
