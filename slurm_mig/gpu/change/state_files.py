@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from slurm_mig.errors import HookError, JournalError
-from slurm_mig.files import under
+from slurm_mig.files import sync_folder, under
 from slurm_mig.gpu.checked import Checked
 from slurm_mig.system import rootfiles
 
@@ -23,6 +23,7 @@ def ready(root: Path) -> None:
     """Have the folder, root's alone. Raises JournalError."""
     try:
         os.close(rootfiles.open_folder(str(root), FOLDER, make=0o755))
+        sync_folder(under(root, FOLDER).parent)  # the folder itself must outlive a power loss too
     except OSError as why:
         raise JournalError(f"{FOLDER}: {why.strerror}: nothing was changed") from None
     except HookError as why:

@@ -340,8 +340,10 @@ def test_an_interrupt_goes_back(make_scene: MakeScene) -> None:
         raise KeyboardInterrupt
 
     scene = make_scene(*BESIDE)
+    # The worker does not wait for its parent: so that it is not at its end yet, it takes long.
+    scene.sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=10_000)
     with pytest.raises(KeyboardInterrupt):
-        scene.apply(run=watched, watch=at_step(4, interrupt))
+        scene.apply(run=watched, watch=at_step(2, interrupt))
     assert (scene.picture(), scene.journal()) == (scene.former, None)
 
 
