@@ -22,7 +22,7 @@ _WORDS = {
 
 @cache
 def _models() -> dict[str, dict[str, Any]]:
-    text = resources.files("slurm_mig.gpu").joinpath("models.toml").read_text("utf-8")
+    text = resources.files(__package__).joinpath("models.toml").read_text("utf-8")
     models: dict[str, dict[str, Any]] = tomllib.loads(text)["models"]
     return models
 

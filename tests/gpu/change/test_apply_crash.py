@@ -25,7 +25,8 @@ from tests.sim.truth import slices
 
 DCGM, NVSM = "nvidia-dcgm.service", "nvsm.service"
 AROUND = {
-    f"slurm_mig.gpu.{name}" for name in ("apply", "clients", "capnodes", "nodelock", "prepare")
+    f"slurm_mig.gpu.change.{name}"
+    for name in ("apply", "clients", "capnodes", "nodelock", "prepare")
 }
 STEP = 5  # every fifth line: some sixty deaths
 

@@ -13,7 +13,7 @@ from slurm_mig.gpu.config import offline
 from tests.gpu.laidout import live_gpu
 from tests.sim import models
 
-TABLE = tomllib.loads(resources.files("slurm_mig.gpu").joinpath("models.toml").read_text())
+TABLE = tomllib.loads(resources.files("slurm_mig.gpu.config").joinpath("models.toml").read_text())
 KEYS = models.keys()
 MIG_KEYS = models.mig_keys()
 # Our name of a field -> the simulator's.

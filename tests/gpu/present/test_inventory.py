@@ -13,7 +13,7 @@ from tests.fakes import A100, FakeGpu, FakeNvml, empty, slice_of
 from tests.gpu.driver_tree import lay_out
 from tests.gpu.present.test_cores import sysfs
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "discover.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "discover.json"
 
 
 @pytest.fixture

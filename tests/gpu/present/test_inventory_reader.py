@@ -16,7 +16,7 @@ from slurm_mig.model import DeviceFile, Node
 from tests.gpu.nodes import nodes
 from tests.gpu.repeatable import REPEATABLE
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "discover.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "discover.json"
 Object = dict[str, Any]
 
 
