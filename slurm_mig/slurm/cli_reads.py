@@ -73,9 +73,8 @@ class TextReads:
     def jobs_on(self, name: str) -> tuple[Job, ...]:
         """As SlurmClient."""
         found = self._jobs([f"--states={_ACTIVE}", f"--nodelist={name}"])
-        used = [node for node in self.nodes([name]) if node.gres_used] if found else []
-        if not used:
-            return found
+        # Of each: an exclusive job holds what it never asked for (and gres_used is empty
+        # while a slurmctld that has just started waits for the node).
         asked = (self._holding(job, name) for job in found)
         return tuple(job for job in asked if job.state in ACTIVE)
 

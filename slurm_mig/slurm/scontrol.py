@@ -31,11 +31,8 @@ def ask(arguments: Sequence[str], timeout_s: float, path: str | None = None) -> 
     Raises SlurmNotAnswering, SlurmRefused or NoSuchNode by what it complained of; SlurmError
     where it is not installed.
     """
-    # A cluster's own slurm.conf may lie anywhere; what else SLURM_ and SQUEUE_ variables say
-    # would change what the command prints.
-    kept = {key: os.environ[key] for key in ("SLURM_CONF",) if key in os.environ}
     try:
-        done = _start(arguments, timeout_s, path, {**kept, "TZ": "UTC0"})
+        done = _start(arguments, timeout_s, path, _environment())
     except _TooSlow as why:
         raise SlurmNotAnswering(str(why)) from None
     if done.returncode != 0:
@@ -46,9 +43,19 @@ def ask(arguments: Sequence[str], timeout_s: float, path: str | None = None) -> 
 
 
 def both_streams(arguments: Sequence[str], path: str | None = None) -> str:
-    """What a command printed, whichever stream it took for it. Raises SlurmError as run()."""
-    done = _run(arguments, TIMEOUT_S, path, {})
+    """What a command said, on both streams, and were it a failure.
+
+    Raises SlurmError where it is not installed or does not end.
+    """
+    done = _start(arguments, TIMEOUT_S, path, _environment())
     return done.stdout + done.stderr
+
+
+def _environment() -> Mapping[str, str]:
+    # A cluster's own slurm.conf may lie anywhere; what else SLURM_ and SQUEUE_ variables say
+    # would change what the command prints.
+    kept = {key: os.environ[key] for key in ("SLURM_CONF",) if key in os.environ}
+    return {**kept, "TZ": "UTC0"}
 
 
 class _TooSlow(SlurmError):

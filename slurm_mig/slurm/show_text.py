@@ -39,7 +39,7 @@ def nodes(text: str) -> tuple[NodeState, ...]:
 
 def _node(record: str) -> NodeState:
     # Free text comes last, the reason first of it: what stands in one is no field.
-    head, key, tail = (re.split(r" (Reason|Comment|Extra)=", record, maxsplit=1) + ["", ""])[:3]
+    head, key, tail = [*re.split(r" (Reason|Comment|Extra)=", record, maxsplit=1), "", ""][:3]
     values = dict(_FIELD.findall(head))
     try:
         name, cpus = values["NodeName"], int(values["CPUTot"])
