@@ -36,7 +36,6 @@ class FakeNode:
     reason: str = ""
     reason_time: float | None = None
     slurmd_start: float | None = None
-    hidden: bool = False
 
     @property
     def dynamic(self) -> bool:
@@ -217,7 +216,7 @@ class FakeSlurmClient:
 
     def nodes(self, names: Sequence[str] | None = None) -> tuple[NodeState, ...]:
         self._ask("nodes")
-        shown = {node.name: node for node in self.cluster.nodes.values() if not node.hidden}
+        shown = self.cluster.nodes
         asked = list(shown) if names is None else [_checked(name) for name in names]
         if missing := [name for name in asked if name not in shown]:
             raise NoSuchNode(f"slurmctld knows no node {', '.join(missing)}")
@@ -270,10 +269,10 @@ class FakeSlurmClient:
         _checked(name)
         self._ask("create_node")
         if name in self.cluster.nodes:
-            raise SlurmRefused("Error creating node(s): Node already exists in the node table")
+            raise SlurmRefused(f"node {name} already exists")
         if {key.lower(): value for key, value in settings.items()}.get("state") != "CLOUD":
             raise SlurmRefused("Only State=FUTURE and State=CLOUD allowed")
-        self.cluster.add(name, "", dynamic=True).hidden = True
+        self.cluster.add(name, "", dynamic=True).flags |= {"CLOUD", "POWERED_DOWN"}
         self._answer()
 
     def delete_node(self, name: str) -> None:

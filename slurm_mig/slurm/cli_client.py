@@ -96,9 +96,15 @@ class CliClient:
         self._again(["scontrol", "reconfigure"])
 
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
-        """As the port."""
-        pairs = [f"{key}={value}" for key, value in settings.items()]
-        self._once(["scontrol", "create", f"nodename={_checked(name)}", *pairs], lambda _: False)
+        """As the port.
+
+        For a node that is there 22.05 says nothing, and 24.11 refuses, but loses that node.
+        """
+        words = ["scontrol", "create", f"nodename={_checked(name)}"]
+        words += [f"{key}={value}" for key, value in settings.items()]
+        if self._read(lambda reads: _is_there(reads, name)):
+            raise SlurmRefused(f"node {name} already exists")
+        self._once(words, lambda reads: _is_there(reads, name))
 
     def delete_node(self, name: str) -> None:
         """As the port. 22.05 would delete a node of slurm.conf that is idle, without a word."""

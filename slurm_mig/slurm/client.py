@@ -55,8 +55,9 @@ class NodeState(NamedTuple):
     `state` has the base state and the flags in upper case: {"IDLE", "DRAIN", "DYNAMIC_NORM"}.
     `reason` is "" without one, and no sign of a drain: 24.11 leaves it on nodes that are well,
     and overwrites it when a drained node registers badly.
-    `gres` is what slurmctld believes the node has (which a dynamic node may not have any more),
-    `gres_used` what jobs hold of it; None where this client cannot tell.
+    `gres` is what slurmctld believes the node has, which a dynamic node may not have any more;
+    of one that registered badly it means nothing (22.05 shows the smaller number there).
+    `gres_used` is what jobs hold of it; None where this client cannot tell.
     `slurmd_version` is None, and `slurmd_start` too, before slurmd has registered.
     """
 
@@ -170,8 +171,8 @@ class SlurmClient(Protocol):
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
         """Make a dynamic node, as `scontrol create` takes it (State=CLOUD or FUTURE only).
 
-        Slurm shows a CLOUD node to nobody before it is powered up. `slurmd -Z` needs none of
-        this: it makes its node itself.
+        Raises SlurmRefused where there is one of that name. `slurmd -Z` needs none of this: it
+        makes its node itself.
         """
 
     def delete_node(self, name: str) -> None:

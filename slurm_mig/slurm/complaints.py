@@ -25,7 +25,8 @@ _NO_NODE = re.compile(r"Node \S+ not found|[Ii]nvalid node name")
 def failure(command: str, code: int, said: str) -> SlurmError:
     """The error for a command that ended with `code` and these words."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    text = f"`{command}` failed with {code}: {lines[-1] if lines else 'it said nothing'}"
+    # The last line has the errno's text, the one before it often the reason.
+    text = f"`{command}` failed with {code}: {'; '.join(lines[-2:]) or 'it said nothing'}"
     if _UNSENT.search(said):
         return SlurmNotAnswering(text, unsent=True)
     if _UNANSWERED.search(said):

@@ -63,12 +63,14 @@ def _read(read: Callable[[Mapping[str, Any]], T], found: Mapping[str, Any]) -> T
 
 
 def _node(found: Mapping[str, Any]) -> NodeState:
+    reason = found["reason"] or ""
     return NodeState(
         name=found["name"],
         state=frozenset(_words(found["state"])),
-        reason=found["reason"] or "",
-        reason_user=found.get("reason_set_by_user") or None,
-        reason_time=_time(found["reason_changed_at"]),
+        reason=reason,
+        # Without a reason these are uid 0's name and some time.
+        reason_user=found["reason_set_by_user"] or None if reason else None,
+        reason_time=_time(found["reason_changed_at"]) if reason else None,
         gres=gres_text.counts(found["gres"]),
         gres_used=gres_text.held(found["gres_used"], found["name"]),
         slurmd_version=found["version"] or None,

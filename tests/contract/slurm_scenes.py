@@ -170,7 +170,10 @@ class RealScene:
         # On the machine of n2, whose gres.conf names no node.
         conf = f"CPUs=16 RealMemory=1000 Gres={gres}"
         self.cluster.exec("n2", ["slurmd", "-N", name, "-Z", "--conf", conf])
-        assert until(lambda: "IDLE" in self.client.node(name).state), self.cluster.logs()
+        assert until(lambda: self._idle(name)), self.cluster.logs()
+
+    def _idle(self, name: str) -> bool:
+        return any(node.name == name and "IDLE" in node.state for node in self.client.nodes())
 
     def _restart_slurmd(self, node: str, gres_conf: str) -> None:
         self._gres_conf(node).write_text(gres_conf)
@@ -220,14 +223,13 @@ class RealScene:
             self._forget(name)
         self._dynamic.clear()
         conf = self.cluster.conf / "slurm.conf"
-        if conf.read_text() != self._slurm_conf:
+        published = conf.read_text() != self._slurm_conf
+        if published:
             conf.write_text(self._slurm_conf)
-            for node in self.cluster.names:
-                self._gres_conf(node).write_text(BARE_GRES.conf)
             self.stop_slurmctld()
             self.start_slurmctld()
         for node in self.cluster.names:
-            if self._gres_conf(node).read_text() != BARE_GRES.conf:
+            if published or self._gres_conf(node).read_text() != BARE_GRES.conf:
                 self.feed(node)
             if self.client.node(node).state & {"DRAIN", "DOWN"}:
                 with contextlib.suppress(SlurmError):  # DOWN for a moment only
@@ -248,7 +250,8 @@ class RealScene:
 @contextlib.contextmanager
 def real(folder: Path, slurm: str, *, as_text: bool = False) -> Iterator[RealScene]:
     """A cluster of that release, and its commands for the adapter, on a PATH of their own."""
-    settings = {"MaxNodeCount": "8"}
+    # Jobs start when they are submitted, and not some 3 s after.
+    settings = {"MaxNodeCount": "8", "SchedulerParameters": "batch_sched_delay=0"}
     cluster = Cluster.up(
         folder / "c", ["n1", "n2"], slurm=slurm, settings=settings, make_machine=bare,
         gres=bare_gres,
