@@ -71,8 +71,11 @@ class SlurmNotAnswering(SlurmError):
     """
 
     def __init__(self, message: str, unsent: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(message, unsent)
         self.unsent = unsent
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class SlurmRefused(SlurmError):

@@ -216,7 +216,7 @@ class FakeSlurmClient:
 
     def nodes(self, names: Sequence[str] | None = None) -> tuple[NodeState, ...]:
         self._ask("nodes")
-        shown = self.cluster.nodes
+        shown = self._shown()
         asked = list(shown) if names is None else [_checked(name) for name in names]
         if missing := [name for name in asked if name not in shown]:
             raise NoSuchNode(f"slurmctld knows no node {', '.join(missing)}")
@@ -268,7 +268,7 @@ class FakeSlurmClient:
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
         _checked(name)
         self._ask("create_node")
-        if name in self.cluster.nodes:
+        if name in self._shown():
             raise SlurmRefused(f"node {name} already exists")
         if {key.lower(): value for key, value in settings.items()}.get("state") != "CLOUD":
             raise SlurmRefused("Only State=FUTURE and State=CLOUD allowed")
@@ -290,6 +290,11 @@ class FakeSlurmClient:
             if other.cancels_as == job.cancels_as and other.state in ACTIVE | {"PENDING"}:
                 self.cluster.end(other.job_id)
         self.cluster.schedule()
+
+    def _shown(self) -> dict[str, FakeNode]:
+        hidden = {"POWERED_DOWN"} if self.cluster.release < _RECONFIGURES_GRES else set()
+        nodes = self.cluster.nodes.items()
+        return {name: node for name, node in nodes if not node.flags & hidden}
 
     def _ask(self, what: str) -> None:
         self.cluster.commands.append(what)

@@ -59,7 +59,7 @@ class CliClient:
             return self._read(lambda reads: reads.nodes([]))
         if not names:
             return ()
-        asked = [_checked(name) for name in names]
+        asked = [checked(name) for name in names]
         which = asked if sum(map(len, asked)) + len(asked) < _LONGEST else []
         found = {node.name: node for node in self._read(lambda reads: reads.nodes(which))}
         if missing := [name for name in asked if name not in found]:
@@ -68,7 +68,7 @@ class CliClient:
 
     def jobs_on(self, name: str) -> tuple[Job, ...]:
         """As the port."""
-        return self._read(lambda reads: reads.jobs_on(_checked(name)))
+        return self._read(lambda reads: reads.jobs_on(checked(name)))
 
     def pending_jobs(self) -> tuple[Job, ...]:
         """As the port."""
@@ -76,15 +76,15 @@ class CliClient:
 
     def drain(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, "state=drain", f"reason={_checked_reason(reason)}"))
+        self._again(_update(name, "state=drain", f"reason={checked_reason(reason)}"))
 
     def down(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, "state=down", f"reason={_checked_reason(reason)}"))
+        self._again(_update(name, "state=down", f"reason={checked_reason(reason)}"))
 
     def set_reason(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, f"reason={_checked_reason(reason)}"))
+        self._again(_update(name, f"reason={checked_reason(reason)}"))
 
     def resume(self, name: str) -> None:
         """As the port. A second one would be refused: after a lost answer it looks first."""
@@ -100,7 +100,7 @@ class CliClient:
 
         For a node that is there 22.05 says nothing, and 24.11 refuses, but loses that node.
         """
-        words = ["scontrol", "create", f"nodename={_checked(name)}"]
+        words = ["scontrol", "create", f"nodename={checked(name)}"]
         words += [f"{key}={value}" for key, value in settings.items()]
         if self._read(lambda reads: _is_there(reads, name)):
             raise SlurmRefused(f"node {name} already exists")
@@ -108,7 +108,7 @@ class CliClient:
 
     def delete_node(self, name: str) -> None:
         """As the port. 22.05 would delete a node of slurm.conf that is idle, without a word."""
-        words = ["scontrol", "delete", f"nodename={_checked(name)}"]
+        words = ["scontrol", "delete", f"nodename={checked(name)}"]
         for node in self._read(lambda reads: reads.nodes([name])):
             if not node.is_dynamic:
                 raise SlurmRefused(f"node {name} is slurm.conf's: only dynamic ones are deleted")
@@ -152,7 +152,7 @@ class CliClient:
 
 
 def _update(name: str, *pairs: str) -> list[str]:
-    return ["scontrol", "update", f"nodename={_checked(name)}", *pairs]
+    return ["scontrol", "update", f"nodename={checked(name)}", *pairs]
 
 
 def _is_there(reads: Reads, name: str) -> bool:
@@ -163,14 +163,15 @@ def _back(reads: Reads, name: str) -> bool:
     return any(not node.state & {"DRAIN", "DOWN"} for node in reads.nodes([name]))
 
 
-def _checked(name: str) -> str:
-    # "n[1-4]" and ALL would be more nodes than one.
+def checked(name: str) -> str:
+    """The name of one node: "n[1-4]" and ALL would be more. Raises UsageError."""
     if (why := misread_node(name)) or name.upper() == "ALL":
         raise UsageError(f"{name!r} is not the name of one node: {why or 'it means all of them'}")
     return name
 
 
-def _checked_reason(reason: str) -> str:
+def checked_reason(reason: str) -> str:
+    """As Slurm will keep it. Raises UsageError for none."""
     text = reason_text(reason)
     if not text:
         raise UsageError("Slurm takes no node out of service without a reason")

@@ -171,8 +171,9 @@ class SlurmClient(Protocol):
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
         """Make a dynamic node, as `scontrol create` takes it (State=CLOUD or FUTURE only).
 
-        Raises SlurmRefused where there is one of that name. `slurmd -Z` needs none of this: it
-        makes its node itself.
+        Raises SlurmRefused where there is one of that name, as far as can be seen: 22.05 shows
+        a CLOUD node to nobody before it is powered up. `slurmd -Z` needs none of this: it makes
+        its node itself.
         """
 
     def delete_node(self, name: str) -> None:

@@ -43,12 +43,12 @@ def _node(record: str) -> NodeState:
     values = dict(_FIELD.findall(head))
     try:
         name, cpus = values["NodeName"], int(values["CPUTot"])
-        states, gres = values["State"], values["Gres"]
+        state, gres = values["State"], values["Gres"]
     except (KeyError, ValueError) as why:
         raise SlurmError(f"`scontrol show node` is not as it was: {why!r}") from None
     return NodeState(
         name,
-        _states(states),
+        states(state),
         *_reason(tail if key == "Reason" else ""),
         gres=gres_text.counts(gres),
         gres_used=gres_text.held(values.get("GresUsed", ""), name),
@@ -62,7 +62,8 @@ def _node(record: str) -> NodeState:
     )
 
 
-def _states(text: str) -> frozenset[str]:
+def states(text: str) -> frozenset[str]:
+    """A node's state in one word, "IDLE*+DRAIN", as its parts."""
     marks = {word for mark, word in _MARKS.items() if mark in text}
     return frozenset(re.findall(r"[A-Z_]+", text.upper())) | marks
 

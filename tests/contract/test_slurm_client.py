@@ -297,9 +297,10 @@ def test_a_node_of_slurm_conf_is_never_deleted(scene: Scene) -> None:
 
 def test_a_node_is_made_once(scene: Scene) -> None:
     scene.client.create_node("d2", {"State": "CLOUD"})
-    assert scene.client.node("d2").state == {"IDLE", "CLOUD", "DYNAMIC_NORM", "POWERED_DOWN"}
-    with pytest.raises(SlurmRefused, match="already exists"):
-        scene.client.create_node("d2", {"State": "CLOUD"})
+    if scene.release >= SlurmVersion(23, 11, 0):  # 22.05 shows it to nobody
+        assert scene.client.node("d2").state == {"IDLE", "CLOUD", "DYNAMIC_NORM", "POWERED_DOWN"}
+        with pytest.raises(SlurmRefused, match="already exists"):
+            scene.client.create_node("d2", {"State": "CLOUD"})
     with pytest.raises(SlurmRefused, match="Only State="):
         scene.client.create_node("d3", {"CPUs": "4"})
     scene.client.delete_node("d2")
