@@ -18,7 +18,7 @@ USUAL_PLACES = (
     "/usr/local/etc/slurm.conf",
     "/opt/slurm/etc/slurm.conf",
 )
-_INCLUDE = re.compile(r"\s*include\s+(?:\"([^\"]+)\"|(\S+))\s*$", re.IGNORECASE)
+_INCLUDE = re.compile(r"include\s+(?:\"([^\"]+)\"|(\S+))\s*$", re.IGNORECASE)
 _DEEPEST = 10  # of files that include files
 # A line that begins so describes one thing; its other words are no settings of the cluster.
 _RECORDS = {"nodename", "partitionname", "nodeset", "downnodes", "frontendname"}

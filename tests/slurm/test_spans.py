@@ -7,8 +7,11 @@ from slurm_mig.slurm.lines import ConfError, joined, pairs
 from slurm_mig.slurm.spans import ends_open, spans
 
 PIECES = st.sampled_from(
-    ["A", "Key", "=", "+=", "b", '"', '"x y"', " ", "\t", "\\", "\\\\", "\\\n", " \\ \n", "#", "\n"]
-    + ["\\#", "\u2028", "\x85", "\r\n", " # c\n", " \\ # c\n", "B=1 ", 'C="" ', "\xa0"]
+    [
+        *("A", "Key", "=", "+=", "b", '"', '"x y"', " ", "\t", "\\", "\\\\", "\\\n", " \\ \n"),
+        *("#", "\n", "\\#", "\u2028", "\x85", "\r\n", " # c\n", " \\ # c\n", "B=1 ", 'C="" '),
+        "\xa0",
+    ]
 )
 
 

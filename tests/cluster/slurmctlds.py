@@ -1,0 +1,165 @@
+"""What a real slurmctld makes of a slurm.conf: `scontrol show node`, in short-lived namespaces.
+
+No slurmd and no munge: slurmctld alone is asked what it believes of the nodes of its file.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster import apt, enter, roots
+
+HEAD = """\
+ClusterName=once
+AuthType=auth/none
+CredType=cred/none
+SlurmctldHost=ctl(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={folder}/state
+SlurmctldPidFile={folder}/pid
+SlurmctldLogFile={folder}/log
+PluginDir={plugins}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+GresTypes=gpu,nic
+"""
+_ASK = """\
+for folder in "$@"; do
+  export SLURM_CONF=$folder/slurm.conf
+  slurmctld -D -i >$folder/said 2>&1 & pid=$!
+  for turn in $(seq 200); do
+    # Too early, scontrol would wait a second.
+    grep -q "Running as primary" $folder/said && break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.02
+  done
+  scontrol -a show node -o >$folder/nodes 2>>$folder/said
+  kill -9 $pid; wait $pid
+done 2>/dev/null
+exit 0
+"""
+_FIELD = re.compile(r"(?:^|\s)([A-Za-z_]+)=")
+# What differs from one look to the next.
+_OF_THE_MOMENT = {"LastBusyTime", "BootTime", "SlurmdStartTime", "CPULoad", "FreeMem"}
+
+Files = Mapping[str, str]
+Nodes = dict[str, dict[str, str]]
+
+
+def read_by_slurm(version: str, confs: Sequence[Files], names: Sequence[str]) -> list[Nodes]:
+    """What the slurmctld of a release says of the nodes of each of these configurations.
+
+    A configuration is its files by name; its "slurm.conf" goes below our HEAD. `names` are all
+    names that must be known to be hosts. Needs root.
+    Raises apt.SetupError where there is no such Slurm; AssertionError with what slurmctld said
+    where it does not take a configuration.
+    """
+    slurm = roots.find(version)
+    with tempfile.TemporaryDirectory(prefix="slurmctld-") as name:
+        top = Path(name)
+        folders = [top / str(at) for at in range(len(confs))]
+        for folder, files in zip(folders, confs, strict=True):
+            _write(folder, files, slurm.plugin_dir(None))
+        (top / "resolv.conf").touch()
+        addresses = [f"127.1.{at // 250}.{at % 250 + 1} {host}" for at, host in enumerate(names)]
+        (top / "hosts").write_text("\n".join(["127.0.0.1 localhost ctl", *addresses, ""]))
+        words = ["bash", "-c", _ASK, "ask", *map(str, folders)]
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", enter.__file__, json.dumps(_plan(slurm, top)), *words],
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise apt.SetupError(f"no namespaces for slurmctld (it needs root): {done.stderr}")
+        return [_nodes(folder) for folder in folders]
+
+
+def hostnames(version: str, host_lists: Sequence[str]) -> list[list[str] | None]:
+    """What `scontrol show hostnames` makes of each; None where it refuses."""
+    slurm = roots.find(version)
+    answers: list[list[str] | None] = []
+    with tempfile.TemporaryDirectory(prefix="hostnames-") as name:
+        top = Path(name)
+        for each in ("hosts", "resolv.conf"):
+            (top / each).touch()
+        conf = {"slurm.conf": "NodeName=x\nPartitionName=p Nodes=x\n"}
+        _write(top / "c", conf, slurm.plugin_dir(None))
+        ask = f"export SLURM_CONF={top}/c/slurm.conf\n" + (
+            'for each in "$@"; do scontrol show hostnames "$each" || echo REFUSED; echo ---; done'
+        )
+        done = subprocess.run(
+            [
+                *(sys.executable, "-I", "-S", enter.__file__, json.dumps(_plan(slurm, top))),
+                *("bash", "-c", ask, "ask", *host_lists),
+            ],
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+    for answer in done.stdout.split("---\n")[:-1]:
+        names = answer.split()
+        answers.append(None if "REFUSED" in names else names)
+    return answers
+
+
+def _write(folder: Path, files: Files, plugins: str) -> None:
+    (folder / "state").mkdir(parents=True)
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+    for name, text in files.items():
+        head = HEAD.format(folder=folder, plugins=plugins) if name == "slurm.conf" else ""
+        (folder / name).write_bytes((head + text).encode(errors="surrogateescape"))
+
+
+def _plan(slurm: roots.Slurm, top: Path) -> list[list[str]]:
+    view = str(top / "mnt/view")
+    steps = [["die_with_parent"], ["unshare", "mount", "uts", "net"]]
+    steps += [["hostname", "ctl"], ["loopback"]]
+    steps.append(["scratch", str(top / "mnt")])
+    etc = "/etc"
+    if not slurm.is_host:
+        steps.append(["another_root", str(slurm.root), view, "passwd", "group"])
+        etc = f"{view}/etc"
+    steps += [
+        ["bind", str(top / name), f"{etc}/{name}"]
+        for name in ("hosts", "resolv.conf")
+        if slurm.is_host or (slurm.root / "etc" / name).exists()
+    ]
+    if not slurm.is_host:
+        steps += [["chroot", view], ["chdir", "/"]]
+    return steps
+
+
+def _nodes(folder: Path) -> Nodes:
+    text = (folder / "nodes").read_text(errors="surrogateescape")
+    assert text, (
+        (folder / "said").read_text(errors="replace")
+        + "\n"
+        + "".join(
+            f"--- {path}\n{path.read_text(errors='replace')}" for path in folder.glob("*.conf")
+        )
+    )
+    nodes = {}
+    for line in text.splitlines():
+        fields = _fields(line)
+        nodes[fields["NodeName"]] = fields
+    return nodes
+
+
+def _fields(line: str) -> dict[str, str]:
+    found = list(_FIELD.finditer(line))
+    ends = [match.start() for match in found[1:]] + [len(line)]
+    fields = {
+        match[1]: line[match.end() : end].strip() for match, end in zip(found, ends, strict=True)
+    }
+    fields["State"] = fields["State"].replace("*", "")
+    if "Reason" in fields:
+        fields["Reason"] = fields["Reason"].partition(" [")[0]
+    return {key: value for key, value in fields.items() if key not in _OF_THE_MOMENT}
