@@ -11,7 +11,7 @@ from typing import NamedTuple
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.slurm.conf import Conf, ConfLine, read_conf, read_text
 from slurm_mig.slurm.gresvalue import with_gpus
-from slurm_mig.slurm.lines import ConfError
+from slurm_mig.slurm.lines import ConfError, file_lines
 from slurm_mig.slurm.nodeline import NAMES, Unsafe, per_node, with_gres
 
 Texts = Mapping[Path, str]
@@ -135,16 +135,13 @@ def _edits(
 
 
 def _raw(text: str, line: ConfLine) -> str:
-    lines = text.split("\n")
-    end = "" if line.last == len(lines) else "\n"
-    return "\n".join(lines[line.first - 1 : line.last]) + end
+    return "".join(file_lines(text)[line.first - 1 : line.last])
 
 
 def _texts(texts: Texts, edits: Mapping[ConfLine, str]) -> dict[Path, str]:
     changed = {}
     for file in dict.fromkeys(line.file for line in edits):
-        lines = [f"{line}\n" for line in texts[file].split("\n")]
-        lines[-1] = lines[-1][:-1]
+        lines = file_lines(texts[file])
         for line, new in edits.items():
             if line.file == file:
                 lines[line.first - 1 : line.last] = [new, *[""] * (line.last - line.first)]

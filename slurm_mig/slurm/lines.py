@@ -39,6 +39,13 @@ def joined(text: str) -> Iterator[Joined]:
     yield from _whole(first, number, start)
 
 
+def file_lines(text: str) -> list[str]:
+    """The lines of a file with their ends, as fgets() gives them: joined, they are the text."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
 def comment_start(line: str) -> int | None:
     """Where the comment of one line of the file begins; None without one."""
     found = _COMMENT.search(line)

@@ -41,7 +41,8 @@ def confs(draw: st.DrawFn) -> RandomConf:
         for _ in range(draw(st.integers(0, 2))):
             files[target] += draw(between())
         files[target] += draw(node_lines(listed, 7000 + 100 * at))
-        if included and draw(st.booleans()):
+        goes_on = draw(st.booleans())
+        if included and goes_on:
             following = included.pop(0)
             files[target] = _ended(files[target])
             files[target] += draw(st.sampled_from(["Include {}\n", "include  {} # it\n"])).format(
@@ -51,7 +52,8 @@ def confs(draw: st.DrawFn) -> RandomConf:
     # What follows in slurm.conf itself comes after all that was included.
     files["slurm.conf"] = _ended(files["slurm.conf"]) + _tail(names)
     # After an Include that ends its file without a line's end, Slurm reads its last line twice.
-    if "nclude" not in files["nodes.conf"].rpartition("\n")[0] and draw(st.booleans()):
+    cut_short = draw(st.booleans())
+    if cut_short and "nclude" not in files["nodes.conf"]:
         files["nodes.conf"] = files["nodes.conf"].rstrip("\r\n")
     wanted = draw(
         st.dictionaries(st.sampled_from(names), st.sampled_from(NEW), min_size=1, max_size=4)
