@@ -42,7 +42,7 @@ def read_files(path: Path) -> ConfFiles:
 def set_gpus(files: ConfFiles, wanted: Mapping[str, str]) -> dict[Path, str]:
     """The new text of each file that changes when these nodes have these gpus.
 
-    `wanted`: node -> "gpu:1g.10gb:7"; other resources of a node's `Gres=` stay.
+    `wanted`: node -> "gpu:1g.10gb:7", "" for none; other resources of a node's `Gres=` stay.
     Nothing changes where it says so already. Raises Refused, with all that forbids it.
     """
     described = describe(files.conf)

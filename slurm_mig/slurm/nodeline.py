@@ -12,6 +12,7 @@ from slurm_mig.slurm.spans import NEWLINE, Span, ends_open, spans
 # Lists that run parallel to NodeName=, one place a node; or they hold one value for all.
 PARALLEL = ("nodehostname", "nodeaddr", "bcastaddr", "port")
 NAMES, GRES = "nodename", "gres"
+EMPTY = '""'  # as Slurm reads it: no GRES, whatever NodeName=DEFAULT says
 
 
 class Unsafe(ValueError):
@@ -111,10 +112,12 @@ def _must(problems: Iterator[str]) -> None:
 
 
 def _set(raw: str, found: Mapping[str, Span], value: str) -> list[tuple[int, int, str]]:
-    if GRES in found:
-        return [(found[GRES].start, found[GRES].end, value)]
-    last = max(span.after for span in found.values())
-    return [(last, last, f" Gres={value}")]
+    if GRES not in found:
+        last = max(span.after for span in found.values())
+        return [(last, last, f" Gres={value or EMPTY}")]
+    span = found[GRES]
+    quoted = span.after > span.end
+    return [(span.start, span.end, value if quoted else value or EMPTY)]
 
 
 def _narrowed(

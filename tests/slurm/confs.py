@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from slurm_mig.slurm.hostlist import expand, fold
 
 GRES = ("gpu:1g.10gb:7", "gpu:a100:1,gpu:3g.20gb:2", "nic:2,gpu:h100:8", "nic:1", "gpu:1g.5gb+me:1")
-NEW = ("gpu:2g.20gb:3,gpu:1g.10gb:1", "gpu:a100:4")
+NEW = ("gpu:2g.20gb:3,gpu:1g.10gb:1", "gpu:a100:4", "")
 SHAPES = (
     *("{p}1", "{p}[1-4]", "{p}[08-11]", "{p}[3,1-2,7]", "{p}a,{p}b,{p}c", "{p}[1-2]-[1-3]"),
     *("{p}2,{p}x,{p}[5-6]", "{p}[10,9,8]"),

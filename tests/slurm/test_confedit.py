@@ -190,7 +190,24 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert len(found) == 5
 
 
-@pytest.mark.parametrize("value", ["", "gpu", "nic:2", "gpu:a:1,nic:1", "gpu:a:1 X=2", "gpu:a:b:1"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("NodeName=n1 Gres=gpu:a:1 CPUs=2", 'NodeName=n1 Gres="" CPUs=2'),
+        ('NodeName=n1 Gres="gpu:a:1"', 'NodeName=n1 Gres=""'),
+        ("NodeName=n1 Gres=gpu:a:1,nic:1", "NodeName=n1 Gres=nic:1"),
+        (
+            "NodeName=DEFAULT Gres=gpu:a:1\nNodeName=n1",
+            'NodeName=DEFAULT Gres=gpu:a:1\nNodeName=n1 Gres=""',
+        ),
+        ("NodeName=n1", "NodeName=n1"),
+    ],
+)
+def test_no_gpus_any_more(tmp_path: Path, before: str, after: str) -> None:
+    assert edited(tmp_path, before, {"n1": ""}) == after
+
+
+@pytest.mark.parametrize("value", ["gpu", "nic:2", "gpu:a:1,nic:1", "gpu:a:1 X=2", "gpu:a:b:1"])
 def test_a_value_that_is_no_list_of_gpus(tmp_path: Path, value: str) -> None:
     assert "no list of gpus" in refusals(tmp_path, "NodeName=n1\n", {"n1": value})[0]
 
