@@ -139,11 +139,13 @@ def _verdicts(
     now = [_count(node.gres, gres) for node in nodes]
     then = [_count(after.get(node.name, node.gres), gres) for node in nodes]
     what = f"{GPU}:{gres.type}" if gres.type else GPU
-    if sum(now) and not sum(then):
+    if not gres.count or sum(now) < gres.count:
+        return  # it waits in vain already
+    if not sum(then):
         yield f"no node that it may use will have {what}", True
-    elif sum(then) < gres.count <= sum(now):
+    elif sum(then) < gres.count:
         yield f"the nodes that it may use will have {sum(then)} of {what} in all", True
-    elif max(then, default=0) < gres.count <= max(now, default=0):
+    elif max(then) < gres.count <= max(now):
         yield f"no node will have more than {max(then)} of {what}", False
 
 

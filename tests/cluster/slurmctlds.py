@@ -48,6 +48,23 @@ _FIELD = re.compile(r"(?:^|\s)([A-Za-z_]+)=")
 # What differs from one look to the next.
 _OF_THE_MOMENT = {"LastBusyTime", "BootTime", "SlurmdStartTime", "CPULoad", "FreeMem"}
 
+_SUBMIT = """\
+export SLURM_CONF=$1/slurm.conf
+shift
+slurmctld -D -i >$(dirname $SLURM_CONF)/said 2>&1 & pid=$!
+for turn in $(seq 200); do
+  grep -q "Running as primary" $(dirname $SLURM_CONF)/said && break
+  sleep 0.02
+done
+for request in "$@"; do
+  sbatch -o /dev/null --wrap true $request >/dev/null 2>$(dirname $SLURM_CONF)/why && echo yes \
+    || tail -n 1 $(dirname $SLURM_CONF)/why
+done
+kill -9 $pid
+exit 0
+"""
+NOT_AVAILABLE = "Requested node configuration is not available"
+
 Files = Mapping[str, str]
 Nodes = dict[str, dict[str, str]]
 
@@ -66,20 +83,28 @@ def read_by_slurm(version: str, confs: Sequence[Files], names: Sequence[str]) ->
         folders = [top / str(at) for at in range(len(confs))]
         for folder, files in zip(folders, confs, strict=True):
             _write(folder, files, slurm.plugin_dir(None))
-        (top / "resolv.conf").touch()
-        addresses = [f"127.1.{at // 250}.{at % 250 + 1} {host}" for at, host in enumerate(names)]
-        (top / "hosts").write_text("\n".join(["127.0.0.1 localhost ctl", *addresses, ""]))
-        words = ["bash", "-c", _ASK, "ask", *map(str, folders)]
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", enter.__file__, json.dumps(_plan(slurm, top)), *words],
-            capture_output=True,
-            text=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            timeout=60,
-        )
-        if done.returncode != 0:
-            raise apt.SetupError(f"no namespaces for slurmctld (it needs root): {done.stderr}")
+        _write_hosts(top, names)
+        _inside(slurm, top, ["bash", "-c", _ASK, "ask", *map(str, folders)])
         return [_nodes(folder) for folder in folders]
+
+
+def accepts(version: str, conf: str, names: Sequence[str], requests: Sequence[str]) -> list[bool]:
+    """Whether slurmctld takes a job with these options of sbatch, each; it says no in one way.
+
+    AssertionError where it refuses a job for another reason.
+    """
+    slurm = roots.find(version)
+    with tempfile.TemporaryDirectory(prefix="slurmctld-") as name:
+        top = Path(name)
+        _write(top / "c", {"slurm.conf": conf}, slurm.plugin_dir(None))
+        _write_hosts(top, names)
+        done = _inside(slurm, top, ["bash", "-c", _SUBMIT, "submit", str(top / "c"), *requests])
+        answers = done.stdout.splitlines()
+        said = (top / "c/said").read_text(errors="replace")
+    assert len(answers) == len(requests), said
+    unknown = [answer for answer in answers if answer != "yes" and NOT_AVAILABLE not in answer]
+    assert not unknown, f"{unknown} {said}"
+    return [answer == "yes" for answer in answers]
 
 
 def hostnames(version: str, host_lists: Sequence[str]) -> list[list[str] | None]:
@@ -88,26 +113,38 @@ def hostnames(version: str, host_lists: Sequence[str]) -> list[list[str] | None]
     answers: list[list[str] | None] = []
     with tempfile.TemporaryDirectory(prefix="hostnames-") as name:
         top = Path(name)
-        for each in ("hosts", "resolv.conf"):
-            (top / each).touch()
+        _write_hosts(top, [])
         conf = {"slurm.conf": "NodeName=x\nPartitionName=p Nodes=x\n"}
         _write(top / "c", conf, slurm.plugin_dir(None))
         ask = f"export SLURM_CONF={top}/c/slurm.conf\n" + (
             'for each in "$@"; do scontrol show hostnames "$each" || echo REFUSED; echo ---; done'
         )
-        done = subprocess.run(
-            [
-                *(sys.executable, "-I", "-S", enter.__file__, json.dumps(_plan(slurm, top))),
-                *("bash", "-c", ask, "ask", *host_lists),
-            ],
-            capture_output=True,
-            text=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )
+        done = _inside(slurm, top, ["bash", "-c", ask, "ask", *host_lists])
     for answer in done.stdout.split("---\n")[:-1]:
         names = answer.split()
         answers.append(None if "REFUSED" in names else names)
     return answers
+
+
+def _inside(
+    slurm: roots.Slurm, top: Path, words: Sequence[str]
+) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", enter.__file__, json.dumps(_plan(slurm, top)), *words],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        timeout=120,
+    )
+    if done.returncode != 0:
+        raise apt.SetupError(f"no namespaces for slurmctld (it needs root): {done.stderr}")
+    return done
+
+
+def _write_hosts(top: Path, names: Sequence[str]) -> None:
+    (top / "resolv.conf").touch()
+    addresses = [f"127.1.{at // 250}.{at % 250 + 1} {host}" for at, host in enumerate(names)]
+    (top / "hosts").write_text("\n".join(["127.0.0.1 localhost ctl", *addresses, ""]))
 
 
 def _write(folder: Path, files: Files, plugins: str) -> None:
