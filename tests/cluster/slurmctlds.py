@@ -63,6 +63,32 @@ done
 kill -9 $pid
 exit 0
 """
+# One slurmd -Z after the other, each node deleted before the next: words, then a gres.conf.
+_DYNAMIC = """\
+export SLURM_CONF=$1/slurm.conf; folder=$1; shift
+mkdir $folder/spool
+slurmctld -D -i >>$folder/said 2>&1 & pid=$!
+for turn in $(seq 200); do
+  grep -qs "Running as primary" $folder/said && break
+  sleep 0.02
+done
+while [ $# -gt 0 ]; do
+  printf '%s' "$2" >$folder/gres.conf
+  slurmd -D -N d1 -Z --conf "$1" >>$folder/said 2>&1 & slurmd=$!
+  for turn in $(seq 100); do
+    scontrol -a show node d1 -o >$folder/shown 2>/dev/null
+    grep -qE "State=IDLE.*SlurmdStartTime=2" $folder/shown && break
+    kill -0 $slurmd || break
+    sleep 0.1
+  done
+  cat $folder/shown
+  kill -9 $slurmd; wait $slurmd
+  scontrol delete nodename=d1 || echo "not deleted"
+  shift 2
+done 2>>$folder/said
+kill -9 $pid
+exit 0
+"""
 NOT_AVAILABLE = "Requested node configuration is not available"
 
 Files = Mapping[str, str]
@@ -86,6 +112,30 @@ def read_by_slurm(version: str, confs: Sequence[Files], names: Sequence[str]) ->
         _write_hosts(top, names)
         _inside(slurm, top, ["bash", "-c", _ASK, "ask", *map(str, folders)])
         return [_nodes(folder) for folder in folders]
+
+
+def dynamic_nodes(
+    version: str, starts: Sequence[tuple[str, str]], more: str = ""
+) -> list[dict[str, str]]:
+    """What slurmctld shows of one dynamic node at each start of its slurmd, deleted in between.
+
+    A start is the words of --conf and the text of gres.conf. Needs root.
+    """
+    slurm = roots.find(version)
+    with tempfile.TemporaryDirectory(prefix="slurmctld-") as name:
+        top = Path(name)
+        folder = top / "c"
+        conf = f"MaxNodeCount=8\nSlurmdSpoolDir={folder}/spool\nSlurmdPidFile={folder}/slurmd.pid\n"
+        conf += f"SlurmdParameters=config_overrides\n{more}NodeName=a\nPartitionName=p Nodes=ALL\n"
+        _write(folder, {"slurm.conf": conf}, slurm.plugin_dir(None))
+        _write_hosts(top, ["a", "d1"])
+        words = [word for start in starts for word in start]
+        done = _inside(slurm, top, ["bash", "-c", _DYNAMIC, "dynamic", str(folder), *words])
+        lines = done.stdout.splitlines()
+        assert len(lines) == len(starts), done.stdout + (folder / "said").read_text(
+            errors="replace"
+        )
+    return [_fields(line) for line in lines]
 
 
 def accepts(version: str, conf: str, names: Sequence[str], requests: Sequence[str]) -> list[bool]:
