@@ -1,0 +1,1 @@
+"""reconfigure: a node's GPUs, its files and Slurm brought to another partitioning together."""
