@@ -14,6 +14,8 @@ def report_bug(error: Exception) -> int:
 
     text = f"slurm-mig {__version__}\n{''.join(traceback.format_exception(error))}"
     say(f"slurm-mig: this is a bug in slurm-mig: {error!r}")
+    for note in getattr(error, "__notes__", ()):
+        say(f"slurm-mig: {note}")
     try:
         say(f"The traceback is in {_write(text)}; please report it.")
     except OSError as why:
