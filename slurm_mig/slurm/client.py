@@ -8,6 +8,7 @@ then have been made all the same, unless the error says `unsent`: look before th
 SlurmRefused is an answer, and so is NoSuchNode. Times are in seconds since 1970.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -122,8 +123,8 @@ class Job(NamedTuple):
 
     @property
     def cancels_as(self) -> str:
-        """What to cancel: a heterogeneous job goes as a whole."""
-        return self.shown.partition("+")[0]
+        """What to cancel: a heterogeneous job goes as a whole, an array's limit is no part."""
+        return re.sub(r"[+%]\d+", "", self.shown)
 
 
 class SlurmClient(Protocol):

@@ -18,6 +18,7 @@ from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import BARE_GRES, CAP, bare, bare_gres, until
 from tests.cluster.node import environment, start_time
+from tests.contract import remote
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 
 GRES = BARE_GRES.line
@@ -214,6 +215,18 @@ class RealScene:
         finally:
             os.kill(pid, signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def frozen_for(self, seconds: float) -> Iterator[None]:
+        """As frozen(), but it goes on after that time."""
+        with self.frozen():
+            pid = int((self.cluster.folder / "slurmctld.pid").read_text())
+            timer = threading.Timer(seconds, lambda: os.kill(pid, signal.SIGCONT))
+            timer.start()
+            try:
+                yield
+            finally:
+                timer.join()
+
     def now(self) -> float:
         return time.time()
 
@@ -248,8 +261,9 @@ class RealScene:
 
 
 @contextlib.contextmanager
-def real(folder: Path, slurm: str, *, as_text: bool = False) -> Iterator[RealScene]:
-    """A cluster of that release, and its commands for the adapter, on a PATH of their own."""
+def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
+    """A cluster of that release; `how` is "" for what is chosen of its commands' formats, else
+    "text" or "pyslurm"."""
     # Jobs start when they are submitted, and not some 3 s after.
     settings = {"MaxNodeCount": "8", "SchedulerParameters": "batch_sched_delay=0"}
     cluster = Cluster.up(
@@ -257,9 +271,13 @@ def real(folder: Path, slurm: str, *, as_text: bool = False) -> Iterator[RealSce
         gres=bare_gres,
     )  # fmt: skip
     with cluster as running:
+        if how == "pyslurm":
+            with remote.client(running) as client:
+                yield RealScene(running, client)
+            return
         path = commands(running, folder / "bin")
         patience = Patience(total_s=60, call_s=20)
-        yield RealScene(running, CliClient(patience, path, as_text=as_text))
+        yield RealScene(running, CliClient(patience, path, as_text=how == "text"))
 
 
 def commands(cluster: Cluster, folder: Path) -> str:
