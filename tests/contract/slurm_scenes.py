@@ -27,6 +27,11 @@ _OTHER_CONF = "".join(
     f"Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0,{CAP}{cap},{CAP}{cap + 1}\n"
     for cap in (12, 14, 16, 18)
 )
+_EPILOG = """\
+#!/bin/sh
+tries=200
+while [ -e /run/cluster/slow ] && [ $tries -gt 0 ]; do sleep .1; tries=$((tries - 1)); done
+"""
 COMMANDS = ("scontrol", "squeue", "scancel", "sbatch")
 
 
@@ -56,6 +61,9 @@ class Scene(Protocol):
 
     def dynamic(self, name: str, gres: str) -> None:
         """A node comes by `slurmd -Z`."""
+
+    def cleaning_up(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts no epilog ends."""
 
     def now(self) -> float:
         """The time that the cluster's clock shows."""
@@ -109,6 +117,15 @@ class FakeScene:
 
     def dynamic(self, name: str, gres: str) -> None:
         self.cluster.add(name, gres, dynamic=True)
+
+    @contextlib.contextmanager
+    def cleaning_up(self) -> Iterator[None]:
+        self.cluster.epilogs_end = False
+        yield
+        self.cluster.epilogs_end = True
+        for job in list(self.cluster.jobs.values()):
+            if job.state == "COMPLETING":
+                self.cluster.end(job.job_id)
 
     def now(self) -> float:
         return self.cluster.clock()
@@ -195,6 +212,15 @@ class RealScene:
         self._run("slurmctld")
 
     @contextlib.contextmanager
+    def cleaning_up(self) -> Iterator[None]:
+        flag = self.cluster.folder / "slow"
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
+
+    @contextlib.contextmanager
     def away(self, seconds: float) -> Iterator[None]:
         """slurmctld is gone, and comes back after that time."""
         self.stop_slurmctld()
@@ -266,11 +292,15 @@ def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
     "text" or "pyslurm"."""
     # Jobs start when they are submitted, and not some 3 s after.
     settings = {"MaxNodeCount": "8", "SchedulerParameters": "batch_sched_delay=0"}
+    settings["Epilog"] = "/run/cluster/bin/epilog"
     cluster = Cluster.up(
         folder / "c", ["n1", "n2"], slurm=slurm, settings=settings, make_machine=bare,
         gres=bare_gres,
     )  # fmt: skip
     with cluster as running:
+        epilog = running.folder / "bin/epilog"
+        epilog.write_text(_EPILOG)
+        epilog.chmod(0o755)
         if how == "pyslurm":
             with remote.client(running) as client:
                 yield RealScene(running, client)

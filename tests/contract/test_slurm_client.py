@@ -187,6 +187,24 @@ def test_what_is_used_of_a_node(scene: Scene) -> None:
     assert len(scene.client.jobs_on("n1")) == 2
 
 
+def test_what_a_job_holds_that_is_cleaned_up_after_is_not_known(scene: Scene) -> None:
+    job = scene.submit("n1", "gpu:1g.10gb:2")
+    with scene.cleaning_up():
+        scene.client.cancel(job)
+        assert state_becomes(scene, "n1", lambda _: _states(scene) == {"COMPLETING"})
+        (found,) = scene.client.jobs_on("n1")
+        assert found.held is None
+        assert found.may_hold
+        node = scene.client.node("n1")
+        assert "COMPLETING" in node.state
+        assert node.gres_used in ((), None)  # which is not so
+    assert state_becomes(scene, "n1", lambda _: _states(scene) == set())
+
+
+def _states(scene: Scene) -> set[str]:
+    return {job.state for job in scene.client.jobs_on("n1")}
+
+
 def test_a_hostile_name_changes_nothing(scene: Scene) -> None:
     scene.submit("n1", "gpu:3g.40gb:1", name=HOSTILE)
     scene.submit("n1", "gpu:1g.10gb:1", name="plain")
