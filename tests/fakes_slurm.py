@@ -102,12 +102,18 @@ class FakeSlurm:
                 continue
             wanted = places.get(job.job_id)
             for node in [self.nodes[wanted]] if wanted else self.nodes.values():
-                held = self._free(node, job.gres_wanted) if _takes(node) else None
+                takes = _takes(node) and not self._cleans_up(node)
+                held = self._free(node, job.gres_wanted) if takes else None
                 if held is not None:
                     self.jobs[job.job_id] = job._replace(
                         state="RUNNING", nodes=(node.name,), held=held
                     )
                     break
+
+    def _cleans_up(self, node: FakeNode) -> bool:
+        """While one job's epilog runs, no other starts on the node."""
+        jobs = self.jobs.values()
+        return any(job.state == "COMPLETING" and node.name in job.nodes for job in jobs)
 
     def end(self, number: int) -> None:
         """A job ends, or is cancelled; while its epilog runs, nobody says what it holds."""
