@@ -12,9 +12,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from slurm_mig.errors import NoSuchNode, SlurmNotAnswering, SlurmRefused, UsageError
-from slurm_mig.slurm import gres_text
-from slurm_mig.slurm.client import ACTIVE, GresCount, HeldGres, Job, NodeState, reason_text
-from slurm_mig.slurm.types import misread_node
+from slurm_mig.slurm.controller import gres_text
+from slurm_mig.slurm.controller.client import (
+    ACTIVE,
+    GresCount,
+    HeldGres,
+    Job,
+    NodeState,
+    reason_text,
+)
+from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.slurm.version import SlurmVersion
 
 _RECONFIGURES_GRES = SlurmVersion(23, 11, 0)

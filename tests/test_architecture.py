@@ -20,20 +20,28 @@ FLOORS = (
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
-# The NVIDIA side has stairs of its own: a folder knows those before its own.
-STAIRS = ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"})
-STAIR_OF = {folder: height for height, folders in enumerate(STAIRS) for folder in folders}
+# Both sides have stairs of their own: a folder knows those before its own.
+STAIRS = {
+    "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
+    "slurm": ({"records"}, {"config"}, {"controller"}),
+}
+STAIR_OF = {
+    (side, folder): height
+    for side, stairs in STAIRS.items()
+    for height, folders in enumerate(stairs)
+    for folder in folders
+}
 
 # A foreign thing has one home.
 HOMES = {
     "pynvml": {"gpu.nvml"},
-    "pyslurm": {"slurm.rpc"},
-    "jinja2": {"slurm.render"},
+    "pyslurm": {"slurm.controller.rpc"},
+    "jinja2": {"slurm.records.render"},
     "subprocess": {"slurm.scontrol", "gpu.change.sitecommand"},
     "yaml": {"gpu.config.migyaml"},
     "click": {"cli"},
     "rich": {"cli"},
-    "ClusterShell": {"slurm.fold", "reconfigure.fleet"},
+    "ClusterShell": {"slurm.records.fold", "reconfigure.fleet"},
     "prometheus_client": {"usage.metrics"},
     "sqlalchemy": {"usage.store"},
 }
@@ -72,20 +80,20 @@ PURE = {
     "gpu.planning.plandiff",
     "gpu.planning.planjson",
     "gpu.planning.plan",
-    "slurm.autodetect",
-    "slurm.client",
-    "slurm.complaints",
-    "slurm.gres_text",
+    "slurm.records.autodetect",
+    "slurm.controller.client",
+    "slurm.controller.complaints",
+    "slurm.controller.gres_text",
     "slurm.demand",
-    "slurm.dynamicconf",
-    "slurm.gres",
-    "slurm.gresvalue",
-    "slurm.hostlist",
-    "slurm.lines",
-    "slurm.nodeline",
-    "slurm.slurmd_options",
-    "slurm.spans",
-    "slurm.types",
+    "slurm.config.dynamicconf",
+    "slurm.records.gres",
+    "slurm.config.gresvalue",
+    "slurm.config.hostlist",
+    "slurm.config.lines",
+    "slurm.config.nodeline",
+    "slurm.config.slurmd_options",
+    "slurm.config.spans",
+    "slurm.records.types",
     "slurm.ways",
     "hooks.binding",
     "hooks.slices",
@@ -142,12 +150,12 @@ def test_a_room_knows_only_the_floors_below(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") > 1])
-def test_a_folder_of_the_nvidia_side_knows_only_those_before_it(name: str) -> None:
-    folder = name.split(".")[1]
+def test_a_folder_of_a_side_knows_only_those_before_it(name: str) -> None:
+    side, folder = name.split(".")[:2]
     for other in own_imports(MODULES[name]):
         room, *inner = other.split(".")
-        if room == "gpu" and len(inner) > 1 and inner[0] != folder:
-            assert STAIR_OF[inner[0]] < STAIR_OF[folder], f"{name} knows {other}"
+        if room == side and len(inner) > 1 and inner[0] != folder:
+            assert STAIR_OF[room, inner[0]] < STAIR_OF[side, folder], f"{name} knows {other}"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -33,7 +33,7 @@ def command(ctx: click.Context, as_json: bool, slurmd_options: str) -> int:
     from slurm_mig.doctor.look import look
     from slurm_mig.doctor.table import examine
     from slurm_mig.gresmap.make import Request
-    from slurm_mig.slurm.slurmd_options import parse_slurmd_options
+    from slurm_mig.slurm.config.slurmd_options import parse_slurmd_options
 
     root = root_of(ctx)
     request = Request(root, parse_slurmd_options(slurmd_options))

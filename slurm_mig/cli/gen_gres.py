@@ -7,7 +7,7 @@ import click
 from slurm_mig.cli.common import root_of, root_option
 from slurm_mig.errors import UsageError
 from slurm_mig.generate.build import Generated, Request, for_inventory, for_node
-from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.records.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 
 FILE = click.Path(path_type=Path, dir_okay=False)

@@ -44,7 +44,7 @@ def command(
       slurm-mig gres-map --json
     """
     from slurm_mig.gresmap.make import Request, make, renew
-    from slurm_mig.slurm.slurmd_options import parse_slurmd_options
+    from slurm_mig.slurm.config.slurmd_options import parse_slurmd_options
     from slurm_mig.slurm.version import SlurmVersion
 
     root = root_of(ctx)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from slurm_mig.model import Node
-from slurm_mig.slurm.conf import Conf
+from slurm_mig.slurm.config.conf import Conf
 from slurm_mig.slurm.version import SlurmVersion
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from slurm_mig.doctor.facts import Facts
 from slurm_mig.doctor.finding import Finding
-from slurm_mig.slurm.gres import GresOptions, NodeGres, line, node_gres
+from slurm_mig.slurm.records.gres import GresOptions, NodeGres, line, node_gres
 
 MAKE_MAP = "slurm-mig gres-map"
 RESTART = "systemctl restart slurmd  (which makes the map too)"
@@ -52,7 +52,7 @@ def node_line(facts: Facts) -> Iterator[Finding]:
 
 def gres_drift(facts: Facts) -> Iterator[Finding]:
     """gres.conf against what gen-gres would write now, in any of its forms."""
-    from slurm_mig.slurm.drift import drift
+    from slurm_mig.slurm.config.drift import drift
 
     if facts.gres_conf is None or not facts.slices:
         return

@@ -15,10 +15,10 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
-from slurm_mig.slurm.choose import choose_client
-from slurm_mig.slurm.conf import Conf, read_conf
+from slurm_mig.slurm.config.conf import Conf, read_conf
+from slurm_mig.slurm.config.drift import autodetect_of
+from slurm_mig.slurm.controller.choose import choose_client
 from slurm_mig.slurm.daemon import host_name, slurmd_start
-from slurm_mig.slurm.drift import autodetect_of
 from slurm_mig.system import epoch
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slurm_mig.doctor.facts import Script
 from slurm_mig.files import under
-from slurm_mig.slurm.conf import Conf
+from slurm_mig.slurm.config.conf import Conf
 
 KEYS = ("prolog", "epilog", "taskprolog")
 PACKAGE = Path(__file__).resolve().parents[1]

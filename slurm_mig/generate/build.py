@@ -10,9 +10,10 @@ from typing import NamedTuple
 from slurm_mig.errors import Refused
 from slurm_mig.files import under
 from slurm_mig.model import Node
-from slurm_mig.slurm import advice, block, refusals, types
-from slurm_mig.slurm.gres import GresGroup, GresOptions, line, node_gres
-from slurm_mig.slurm.templates import fill_in, site_template
+from slurm_mig.slurm.config import block
+from slurm_mig.slurm.records import advice, refusals, types
+from slurm_mig.slurm.records.gres import GresGroup, GresOptions, line, node_gres
+from slurm_mig.slurm.records.templates import fill_in, site_template
 
 TEMPLATE = "gres.conf.j2"
 SITE_TEMPLATES = "/etc/slurm-mig/templates"
@@ -72,7 +73,7 @@ def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
     The nodes are looked at one by one, so that `nodes` may be longer than memory.
     Raises Refused with the problems of all of them.
     """
-    from slurm_mig.slurm.fold import Fold
+    from slurm_mig.slurm.records.fold import Fold
 
     folding, problems, warnings = Fold(), [], []
     try:
@@ -124,7 +125,7 @@ def _check_site_template(
     own: Path, text: str, lines: list[str], groups: Sequence[GresGroup]
 ) -> None:
     """A site's template may add what it likes, but not lose or change a device."""
-    from slurm_mig.slurm.drift import drift
+    from slurm_mig.slurm.config.drift import drift
 
     nodes = [node for group in groups for node in group.nodes]
     differs = drift(text, "\n".join(lines), nodes, str(own))

@@ -8,9 +8,9 @@ from typing import Any
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.files import write_atomic
 from slurm_mig.generate.build import Generated, Request
-from slurm_mig.slurm import block
-from slurm_mig.slurm.gres import GresGroup, GresRecord
-from slurm_mig.slurm.parse import ConfError
+from slurm_mig.slurm.config import block
+from slurm_mig.slurm.config.parse import ConfError
+from slurm_mig.slurm.records.gres import GresGroup, GresRecord
 
 VERSION = 1
 
@@ -21,7 +21,7 @@ def write(path: Path, made: Generated) -> bool:
     Raises Refused where its marks are damaged, or where other lines speak of the same GPUs;
     SlurmMigError where it cannot be read or written, or is a link.
     """
-    from slurm_mig.slurm.drift import drift
+    from slurm_mig.slurm.config.drift import drift
 
     if path.is_symlink():
         # Neither choice is ours: a new file here, or a change to what others link to as well.
@@ -45,7 +45,7 @@ def check(path: Path, made: Generated) -> list[str]:
 
     Raises SlurmMigError where it cannot be read: that is neither same nor different.
     """
-    from slurm_mig.slurm.drift import drift, named_nodes
+    from slurm_mig.slurm.config.drift import drift, named_nodes
 
     text = _read(path)
     with _named(path):

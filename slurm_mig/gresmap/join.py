@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from slurm_mig.errors import Refused
 from slurm_mig.model import DeviceFile, Gpu, MigDevice, Node
-from slurm_mig.slurm.slurmd_list import SlurmdGres
+from slurm_mig.slurm.records.slurmd_list import SlurmdGres
 
 VERSION = 1
 REMEDY = "compare with `slurm-mig gen-gres --check`, mend gres.conf or slurm.conf, restart slurmd"

@@ -11,11 +11,11 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.join import Head, gres_map, missing_files, warnings
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
-from slurm_mig.slurm.conf import find_slurm_conf, read_conf
-from slurm_mig.slurm.constrained import constrained
+from slurm_mig.slurm.config.conf import find_slurm_conf, read_conf
+from slurm_mig.slurm.config.constrained import constrained
+from slurm_mig.slurm.config.slurmd_options import SlurmdOptions
 from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
-from slurm_mig.slurm.slurmd_list import parse_slurmd_list
-from slurm_mig.slurm.slurmd_options import SlurmdOptions
+from slurm_mig.slurm.records.slurmd_list import parse_slurmd_list
 from slurm_mig.slurm.version import SlurmVersion
 from slurm_mig.system import epoch
 

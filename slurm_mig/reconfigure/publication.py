@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from slurm_mig.errors import JournalError, Refused, SlurmMigError
-from slurm_mig.slurm.block import wrap
-from slurm_mig.slurm.confedit import describe, read_files, set_gpus
-from slurm_mig.slurm.drift import node_lines
-from slurm_mig.slurm.gresedit import with_block
-from slurm_mig.slurm.gresvalue import gpus_of
-from slurm_mig.slurm.lines import ConfError
+from slurm_mig.slurm.config.block import wrap
+from slurm_mig.slurm.config.confedit import describe, read_files, set_gpus
+from slurm_mig.slurm.config.drift import node_lines
+from slurm_mig.slurm.config.gresedit import with_block
+from slurm_mig.slurm.config.gresvalue import gpus_of
+from slurm_mig.slurm.config.lines import ConfError
 
 VERSION = 1
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ class ConfWish(NamedTuple):
 
 
 class GresWish(NamedTuple):
-    """A gres.conf, and the block that it shall have for a node (slurm_mig.slurm.gresedit)."""
+    """A gres.conf, and the block that it shall have for a node (slurm/config/gresedit.py)."""
 
     path: str
     node: str

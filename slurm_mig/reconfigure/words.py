@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from slurm_mig.errors import HookError, JournalError
 from slurm_mig.files import under, write_atomic
-from slurm_mig.slurm.types import misread_node
+from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.system import rootfiles
 
 FOLDER = "/var/lib/slurm-mig/slurmd-conf"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurm_mig.files import under
-from slurm_mig.slurm.conf import Conf
+from slurm_mig.slurm.config.conf import Conf
 
 DEFAULT_PID_FILE = "/var/run/slurmd.pid"
 # A start time is exact to a tick, but the clock it is told by may have been set since.

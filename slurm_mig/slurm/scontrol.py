@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import SlurmError, SlurmNotAnswering, UsageError
-from slurm_mig.slurm.complaints import failure
+from slurm_mig.slurm.controller.complaints import failure
 from slurm_mig.slurm.version import SlurmVersion
 
 # PATH is often short where we run, and packages differ in where the daemons lie.
@@ -63,7 +63,7 @@ class _TooSlow(SlurmError):
 
 
 def slurmd_list(options: Sequence[str], path: str | None = None) -> str:
-    """What `slurmd -G` prints, for slurm_mig.slurm.slurmd_list. Raises SlurmError as run().
+    """What `slurmd -G` prints, for slurm_mig.slurm.records.slurmd_list. Raises SlurmError as run().
 
     `options` are those of the running slurmd that name its node and its files.
     """

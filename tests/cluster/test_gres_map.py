@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slurm_mig.slurm.slurmd_list import parse_slurmd_list
+from slurm_mig.slurm.records.slurmd_list import parse_slurmd_list
 from tests.cluster import reach, roots
 from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster

@@ -14,7 +14,7 @@ import pytest
 
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, prepare
 from slurm_mig.reconfigure.publish import begin, carry_out, commit, undo
-from slurm_mig.slurm.block import wrap
+from slurm_mig.slurm.config.block import wrap
 from slurm_mig.slurm.version import SlurmVersion
 from slurm_mig.slurm.ways import Cluster as Facts
 from slurm_mig.slurm.ways import Kind, Subject, Way, way_of

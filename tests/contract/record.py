@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from slurm_mig.slurm import show_text
+from slurm_mig.slurm.controller import show_text
 from tests.cluster import roots
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import bare, bare_gres, until

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from slurm_mig.errors import SlurmMigError
-from slurm_mig.slurm import rpc
-from slurm_mig.slurm.client import SlurmClient
-from slurm_mig.slurm.patience import Patience
+from slurm_mig.slurm.controller import rpc
+from slurm_mig.slurm.controller.client import SlurmClient
+from slurm_mig.slurm.controller.patience import Patience
 from tests.cluster import pyslurm_build
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import VIEW, environment

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from slurm_mig.errors import SlurmError
-from slurm_mig.slurm.cli_client import CliClient
-from slurm_mig.slurm.client import Job, NodeState, SlurmClient
-from slurm_mig.slurm.patience import Patience
+from slurm_mig.slurm.controller.cli_client import CliClient
+from slurm_mig.slurm.controller.client import Job, NodeState, SlurmClient
+from slurm_mig.slurm.controller.patience import Patience
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import BARE_GRES, CAP, bare, bare_gres, until

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from slurm_mig.errors import NoSuchNode, SlurmRefused, UsageError
-from slurm_mig.slurm.client import GresCount, HeldGres
+from slurm_mig.slurm.controller.client import GresCount, HeldGres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.conftest import until
 from tests.contract.slurm_scenes import GRES, OTHER, FakeScene, Scene, real, state_becomes

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from slurm_mig.errors import SlurmNotAnswering
-from slurm_mig.slurm.cli_client import CliClient
-from slurm_mig.slurm.patience import Patience
+from slurm_mig.slurm.controller.cli_client import CliClient
+from slurm_mig.slurm.controller.patience import Patience
 from tests.cluster import roots
 from tests.cluster.conftest import until
 from tests.contract.slurm_scenes import RealScene, commands, real

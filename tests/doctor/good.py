@@ -7,9 +7,9 @@ from slurm_mig.doctor.facts import Facts, HookFacts, Script
 from slurm_mig.doctor.finding import Finding
 from slurm_mig.doctor.table import examine
 from slurm_mig.model import Node
-from slurm_mig.slurm.conf import Conf, ConfLine
-from slurm_mig.slurm.gres import GresOptions, line, node_gres
-from slurm_mig.slurm.lines import joined, pairs
+from slurm_mig.slurm.config.conf import Conf, ConfLine
+from slurm_mig.slurm.config.lines import joined, pairs
+from slurm_mig.slurm.records.gres import GresOptions, line, node_gres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.slurm.nodes import gpu, node, whole_gpu
 

@@ -4,7 +4,7 @@ import pytest
 
 from slurm_mig.doctor.gres_checks import counts
 from slurm_mig.model import Cores
-from slurm_mig.slurm.gres import GresOptions, line, node_gres
+from slurm_mig.slurm.records.gres import GresOptions, line, node_gres
 from tests.doctor.good import GOOD, MAP, MIXED, VERSION, findings, gres_conf, only, slurm
 from tests.slurm.nodes import gpu, mig_device, node, whole_gpu
 

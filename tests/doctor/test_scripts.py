@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.doctor.scripts import find_scripts, own_hooks
-from slurm_mig.slurm.conf import Conf, read_conf
+from slurm_mig.slurm.config.conf import Conf, read_conf
 
 
 def conf(root: Path, text: str) -> Conf:

@@ -9,7 +9,7 @@ from slurm_mig.generate.build import Generated, Request, for_node
 from slurm_mig.gpu.nvml.adapter import session
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
-from slurm_mig.slurm.gres import GresOptions, GresRecord
+from slurm_mig.slurm.records.gres import GresOptions, GresRecord
 from tests.cluster.slurmds import SlurmdAnswer, slurmd_g
 from tests.sim import library
 from tests.sim.api import Sim

@@ -5,7 +5,7 @@ import pytest
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.generate.build import Generated, Request, for_inventory, for_node
 from slurm_mig.generate.output import check, to_json, write
-from slurm_mig.slurm.parse import ConfError
+from slurm_mig.slurm.config.parse import ConfError
 from tests.slurm.nodes import gpu, node, options
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slurm_mig.errors import Refused
 from slurm_mig.generate.build import Request, for_inventory
 from slurm_mig.model import Cores
-from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.records.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.roots import GATING
 from tests.cluster.slurmds import slurmd_g

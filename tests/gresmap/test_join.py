@@ -8,8 +8,8 @@ import pytest
 from slurm_mig.errors import Refused
 from slurm_mig.gresmap.join import Head, gres_map, warnings
 from slurm_mig.model import GresIndex, Node, Placement
-from slurm_mig.slurm.gres import GresOptions, node_gres
-from slurm_mig.slurm.slurmd_list import SlurmdGres
+from slurm_mig.slurm.records.gres import GresOptions, node_gres
+from slurm_mig.slurm.records.slurmd_list import SlurmdGres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.slurm.nodes import gpu, mig_device, node, whole_gpu
 

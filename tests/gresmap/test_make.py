@@ -13,8 +13,8 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make, renew
 from slurm_mig.hooks import closing, gres_map
 from slurm_mig.hooks.registry import Registry
-from slurm_mig.slurm.gres import GresOptions, NodeGres, node_gres
-from slurm_mig.slurm.slurmd_options import SlurmdOptions
+from slurm_mig.slurm.config.slurmd_options import SlurmdOptions
+from slurm_mig.slurm.records.gres import GresOptions, NodeGres, node_gres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.generate.machines import seen
 from tests.sim.api import Sim

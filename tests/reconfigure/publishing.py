@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, Publication, prepare
-from slurm_mig.slurm.block import wrap
-from slurm_mig.slurm.confedit import describe, read_files
-from slurm_mig.slurm.drift import drift
+from slurm_mig.slurm.config.block import wrap
+from slurm_mig.slurm.config.confedit import describe, read_files
+from slurm_mig.slurm.config.drift import drift
 
 OLD, NEW, OTHER = "gpu:3g.40gb:2", "gpu:1g.10gb:7", "gpu:2g.20gb:3"
 # The modules in which something is written.

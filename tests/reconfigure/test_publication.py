@@ -16,9 +16,9 @@ from slurm_mig.reconfigure.publication import (
     text_of,
     undone,
 )
-from slurm_mig.slurm.block import wrap
-from slurm_mig.slurm.confedit import describe, read_files
-from slurm_mig.slurm.drift import drift, named_nodes
+from slurm_mig.slurm.config.block import wrap
+from slurm_mig.slurm.config.confedit import describe, read_files
+from slurm_mig.slurm.config.drift import drift, named_nodes
 from tests.reconfigure.publishing import NEW, NODES, OLD, OTHER, Site, block, gres_lines, make
 
 MANY = [f"n{at}" for at in range(1, 65)]

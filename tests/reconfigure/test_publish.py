@@ -21,8 +21,8 @@ from slurm_mig.reconfigure.publication import (
 )
 from slurm_mig.reconfigure.publish import begin, carry_out, commit, diff, look, undo
 from slurm_mig.reconfigure.sidecar import locked, sidecar
-from slurm_mig.slurm.block import wrap
-from slurm_mig.slurm.lines import ConfError
+from slurm_mig.slurm.config.block import wrap
+from slurm_mig.slurm.config.lines import ConfError
 from tests.hooks.killing import deaths
 from tests.reconfigure.publishing import NEW, NODES, OLD, OTHER, WRITERS, Site, drafts, make
 

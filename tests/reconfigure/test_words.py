@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.errors import JournalError
 from slurm_mig.reconfigure.words import FOLDER, Words, keep, kept
-from slurm_mig.slurm.dynamicconf import from_conf
+from slurm_mig.slurm.config.dynamicconf import from_conf
 from tests.hooks.killing import deaths
 
 OLD = "CPUs=2 Feature=x Gres=gpu:3g.40gb:1"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from slurm_mig.slurm.hostlist import expand, fold
+from slurm_mig.slurm.config.hostlist import expand, fold
 
 GRES = ("gpu:1g.10gb:7", "gpu:a100:1,gpu:3g.20gb:2", "nic:2,gpu:h100:8", "nic:1", "gpu:1g.5gb+me:1")
 NEW = ("gpu:2g.20gb:3,gpu:1g.10gb:1", "gpu:a100:4", "")

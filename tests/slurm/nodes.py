@@ -20,7 +20,7 @@ from slurm_mig.model import (
     MigSpec,
     Node,
 )
-from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.records.gres import GresOptions
 from slurm_mig.slurm.version import SlurmVersion
 
 A100 = "NVIDIA A100-SXM4-40GB"

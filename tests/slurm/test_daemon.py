@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.slurm.conf import Conf, read_conf
+from slurm_mig.slurm.config.conf import Conf, read_conf
 from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
 
 TICKS = os.sysconf("SC_CLK_TCK")

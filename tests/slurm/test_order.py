@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.model import Gpu
-from slurm_mig.slurm.drift import drift
-from slurm_mig.slurm.gres import NodeGres, line, node_gres
-from slurm_mig.slurm.parse import parse
+from slurm_mig.slurm.config.drift import drift
+from slurm_mig.slurm.config.parse import parse
+from slurm_mig.slurm.records.gres import NodeGres, line, node_gres
 from tests.slurm.nodes import A100, H100, gpu, node, options, whole_gpu
 
 PROFILES = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import SlurmError
-from slurm_mig.slurm import gres_text, show_json, show_text
-from slurm_mig.slurm.client import GresCount, HeldGres, Job, NodeState
+from slurm_mig.slurm.controller import gres_text, show_json, show_text
+from slurm_mig.slurm.controller.client import GresCount, HeldGres, Job, NodeState
 from tests.contract.record import GOLDEN, NAME, REASON, SEPARATOR
 
 RELEASES = sorted(path.name for path in GOLDEN.iterdir())
