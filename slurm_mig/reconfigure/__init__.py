@@ -1,0 +1,1 @@
+"""Drain, repartition, resume: one node, or many."""

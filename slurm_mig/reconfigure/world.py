@@ -1,0 +1,105 @@
+"""What a reconfigure needs of the world: the node's GPUs, its slurmd, slurmctld, and what is told.
+
+The real ones are in site.py; the tests have others.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from slurm_mig.gpu.partitioning import WantedGpu
+from slurm_mig.gpu.transaction import Result
+from slurm_mig.slurm.client import SlurmClient
+
+Types = Mapping[str, int]  # of the node's gpus: {"1g.10gb": 7}
+
+
+class Gpus(Protocol):
+    """NVIDIA's side of the node."""
+
+    def change(self, wanted: Mapping[str, WantedGpu], *, back: bool) -> Result:
+        """Make the GPUs, by UUID, what is wanted; `back`: an apply that was cut short is undone.
+
+        Raises SlurmMigError or OSError where nothing was changed.
+        """
+
+
+class Slurmd(Protocol):
+    """The node's slurmd."""
+
+    def runs(self) -> bool:
+        """Whether it does."""
+
+    def stop(self) -> None:
+        """Stop it, where it runs; its jobs go on. Raises SlurmMigError where it stays."""
+
+    def start(self) -> None:
+        """Start it, where it does not run. Raises SlurmMigError where it does not start."""
+
+    def started(self) -> float | None:
+        """When, in seconds since 1970; None where that is unknown."""
+
+    def renew_map(self) -> Sequence[str]:
+        """Hold its list against the slices that live, and write the gres map; warnings.
+
+        Raises SlurmMigError where they differ.
+        """
+
+
+class Publisher(Protocol):
+    """How Slurm is told what the node has: by the way that its version and the node take."""
+
+    @property
+    def needs_it_empty(self) -> bool:
+        """Whether no job at all may be on the node (a dynamic one is deleted)."""
+
+    def types(self) -> Types:
+        """What slurmd has to have now, by the slices that live."""
+
+    def publish(self, notes: Mapping[str, str]) -> None:
+        """Tell Slurm of the slices that live, once slurmd has stopped; nothing where it knows.
+
+        Raises SlurmMigError. `notes` are those that the preflight made.
+        """
+
+
+class Event(NamedTuple):
+    """What is told: a phase begins, goes on (`text` says with what), or has ended."""
+
+    phase: str
+    goal: str
+    state: str  # "begins", "goes on", "ended", "failed"
+    text: str = ""
+    seconds: float = 0.0
+
+
+class Options(NamedTuple):
+    """How long jobs are waited for.
+
+    After `timeout_s` nothing is changed and the node is given back; after `cancel_after_s` the
+    jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
+    """
+
+    timeout_s: float | None = None
+    cancel_after_s: float | None = None
+    register_s: float = 120.0
+    pause_s: float = 1.0
+
+
+def _quiet(_: Event) -> None:
+    return None
+
+
+class World(NamedTuple):
+    """All of it."""
+
+    root: Path
+    client: SlurmClient
+    gpus: Gpus
+    slurmd: Slurmd
+    publisher: Publisher
+    options: Options = Options()
+    tell: Callable[[Event], object] = _quiet
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
