@@ -6,7 +6,6 @@ with a typo the wrong daemons would be stopped or the wrong GPU reset. So every 
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,6 +76,8 @@ def load(root: Path) -> Settings:
 
 def parse(text: str) -> Settings:
     """The settings in `text`. Refused, with all that is wrong at once."""
+    import tomllib  # only where there is something to parse
+
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

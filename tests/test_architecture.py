@@ -54,6 +54,7 @@ PURE = {
     "gpu.compare",
     "gpu.driver_drift",
     "gpu.layout_json",
+    "gpu.step_text",
     "gpu.partitioning",
     "gpu.migconfig",
     "gpu.migexport",

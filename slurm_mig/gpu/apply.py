@@ -5,15 +5,16 @@ the transaction (partition.py) -> daemons started. Whoever stops it anywhere fin
 changed, or a journal from which `slurm-mig recover` goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from slurm_mig.errors import JournalError, Refused, SlurmMigError
-from slurm_mig.gpu import clients, journal, partition, preflight, recover
+from slurm_mig.gpu import clients, committed, journal, preflight
 from slurm_mig.gpu.bounded import Progress, Pulse
 from slurm_mig.gpu.capnodes import Made, make_nodes, modprobe_of
 from slurm_mig.gpu.nodelock import only_one
+from slurm_mig.gpu.partitioning import LiveGpu
 from slurm_mig.gpu.plan import GpuPlan
 from slurm_mig.gpu.prepare import (
     NOTHING_CHANGED,
@@ -65,6 +66,8 @@ def run(request: Request) -> Outcome:
             raise Refused(NOTHING_CHANGED, prepared.problems)
         if not any(each.steps for each in prepared.plans):
             return _nothing(request, prepared)
+        from slurm_mig.gpu import partition  # dear, and not for those who change nothing
+
         units = daemons(request.settings, prepared)
         with clients.stopped(request.root, request.settings, units) as stopping:
             nobody_in_the_way(request, prepared.plans, stopping.units)
@@ -90,6 +93,8 @@ def _alone(request: Request) -> Iterator[None]:
 
 
 def _recover(request: Request, *, undo: bool = False) -> Outcome:
+    from slurm_mig.gpu import recover
+
     settings = request.settings
     try:
         is_open = journal.read(request.root) is not None
@@ -115,14 +120,17 @@ def _settle(request: Request) -> Outcome | None:
 
 
 def _nothing(request: Request, prepared: Prepared) -> Outcome:
-    """All is as wanted: that is committed, and what an earlier run left is put in order."""
-    if prepared.plans:
-        result = partition.apply(prepared.plans, ports_of(request))
-    else:
-        result = Result(NOTHING)
+    """All is as wanted: that is committed, and what an earlier run left is put in order.
+
+    No NVML is asked any more: this is to be as fast as a look.
+    """
+    gpus = [each.gpu for each in prepared.plans]
+    if gpus:
+        committed.save(request.root, {gpu.info.uuid: gpu.layout for gpu in gpus})
     with clients.stopped(request.root, request.settings, ()) as stopping:
         pass  # those that a killed run had stopped are started
-    return _finished(request, result, prepared, stopping)
+    nodes = _make_nodes(request, (*gpus, *prepared.others))
+    return _outcome(Result(NOTHING), prepared, stopping, nodes)
 
 
 def ports_of(request: Request) -> Ports:
@@ -142,7 +150,22 @@ def ports_of(request: Request) -> Ports:
 def _finished(
     request: Request, result: Result, prepared: Prepared | None, stopping: clients.Stopping
 ) -> Outcome:
-    nodes = _nodes(request)
+    """How it ended, with the device nodes of all that lives now; what is wrong stops nothing."""
+
+    def work(pulse: Pulse) -> Made:
+        pulse(Progress("making the device nodes"), Bounds().nodes_s)
+        return _make_nodes_now(request)
+
+    try:
+        nodes = request.run(work, request.watch)
+    except SlurmMigError as error:
+        nodes = Made((), (f"the device nodes were not looked at: {error}",))
+    return _outcome(result, prepared, stopping, nodes)
+
+
+def _outcome(
+    result: Result, prepared: Prepared | None, stopping: clients.Stopping, nodes: Made
+) -> Outcome:
     missing = () if prepared is None else prepared.missing
     return Outcome(
         result=result,
@@ -154,28 +177,20 @@ def _finished(
     )
 
 
-def _nodes(request: Request) -> Made:
-    """Have the device nodes of all that lives; what is wrong is told, and stops nothing."""
-
-    def work(pulse: Pulse) -> Made:
-        pulse(Progress("making the device nodes"), Bounds().nodes_s)
-        return _make_nodes(request)
-
-    try:
-        return request.run(work, request.watch)
-    except SlurmMigError as error:
-        return Made((), (f"the device nodes were not looked at: {error}",))
-
-
-def _make_nodes(request: Request) -> Made:
+def _make_nodes_now(request: Request) -> Made:
+    """In a worker."""
     with request.session() as nvml:
         gpus = survey_each(nvml).gpus
+    return _make_nodes(request, gpus)
+
+
+def _make_nodes(request: Request, gpus: Sequence[LiveGpu]) -> Made:
     modprobe = modprobe_of(request.settings, request.root)
     return make_nodes(request.root, gpus, request.settings, modprobe)
 
 
 def _must_make_nodes(request: Request) -> None:
     """Have them all, or raise Refused: then the transaction goes back. In a worker."""
-    problems = _make_nodes(request).problems
+    problems = _make_nodes_now(request).problems
     if problems and request.settings.make_nodes != "off":
         raise Refused("device nodes could not be made", problems)

@@ -7,7 +7,6 @@ from typing import Final
 
 from slurm_mig.errors import NvmlError
 
-SUCCESS: Final = 0
 INVALID_ARGUMENT: Final = 2
 NOT_SUPPORTED: Final = 3
 NO_PERMISSION: Final = 4

@@ -18,6 +18,7 @@ from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, LiveGi
 from slurm_mig.gpu.profile import after_mig
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId
 
+_SUCCESS = 0
 _MAX_PLACES = 64
 _MAX_CIS = 64
 _MAX_CI_PROFILES = 64
@@ -83,7 +84,7 @@ class _PynvmlPartition(Pynvml):
         activation = self.ask(where, nv.nvmlDeviceSetMigMode, gpu, int(on))
         self._offers.clear()  # old drivers tell none while MIG is off
         self._handles.clear()  # "may unbind or reset the device" (nvml.h)
-        if activation not in (codes.SUCCESS, codes.RESET_REQUIRED):
+        if activation not in (_SUCCESS, codes.RESET_REQUIRED):
             text = f"MIG mode {'on' if on else 'off'} does not take effect"
             raise codes.nvml_error(where, activation, text)
         mode = self._mig_mode(self._gpu_handle(gpu_index), where)

@@ -35,6 +35,8 @@ def apply(
     is in the Result: see transaction.py for the outcomes.
     """
     _refuse(plans, wanted or {})
+    if not any(plan.steps for plan in plans):
+        return _commit_only(plans, ports)
     began = ports.clock()
     begun = False
 
@@ -88,10 +90,6 @@ def _apply(
     committed.read(ports.root)  # what cannot be read could not be committed either
     work = [plan for plan in _in_order(plans) if plan.steps]
     rest = {plan.gpu.info.uuid: plan.gpu.layout for plan in plans if not plan.steps}
-    if not work:
-        _refuse_if_open(ports)
-        committed.save(ports.root, rest)
-        return Result(NOTHING)
     entry = _first_entry(work, wanted, ports)
     journal.begin(ports.root, entry)
     try:
@@ -151,9 +149,12 @@ def _why_not(gpu: LiveGpu, there: Mapping[str, LiveGpu], before: Seen) -> str:
     return f"does not answer ({'; '.join(before.unseen.values()) or 'it is gone from the bus'})"
 
 
-def _refuse_if_open(ports: Ports) -> None:
+def _commit_only(plans: Sequence[GpuPlan], ports: Ports) -> Result:
+    """All is as wanted, as the look showed of which the plans were made: no NVML call is made."""
     if journal.read(ports.root) is not None:
         raise JournalError("an apply is not at its end: run `slurm-mig recover`")
+    committed.save(ports.root, {plan.gpu.info.uuid: plan.gpu.layout for plan in plans})
+    return Result(NOTHING)
 
 
 def _in_order(plans: Sequence[GpuPlan]) -> list[GpuPlan]:

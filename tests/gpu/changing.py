@@ -1,5 +1,6 @@
 """A simulated node that is repartitioned again and again, each time from the same beginning."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -36,7 +37,7 @@ def wish(text: str) -> WantedGpu:
 
 def _wishes(part: str) -> Iterator[WantedGi]:
     gi, *cis = part.split(":")
-    count, _, name = gi.rpartition("x")
+    count, name = re.fullmatch(r"(?:(\d+)x)?(.+)", gi).groups()  # type: ignore[union-attr]
     profile, _, start = name.partition("@")
     names = None if not cis else tuple(ci for ci in cis if ci != "none")
     for _ in range(int(count or 1)):

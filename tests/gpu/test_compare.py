@@ -2,21 +2,16 @@
 
 import pytest
 
-from slurm_mig.gpu.ci_choice import CiProfile, choose
 from slurm_mig.gpu.compare import differences, disturbed, layout_text
-from slurm_mig.gpu.driver_drift import offered, renamed
 from slurm_mig.gpu.nvml_port import GpuInfo
 from slurm_mig.gpu.partitioning import (
     CiSpec,
-    GiProfile,
     GiSpec,
     Layout,
     LiveCi,
     LiveGi,
     LiveGpu,
 )
-from slurm_mig.gpu.plan_steps import CreateCi, CreateGi, DestroyCi, DestroyGi, Reset, SetMode, Step
-from slurm_mig.gpu.step_text import place_of, step_text
 from slurm_mig.model import CiId, GiId, GpuIndex, GpuMinor, MigMode, Placement
 from tests.contract.conftest import offers
 from tests.sim.models import load
@@ -108,90 +103,3 @@ def test_layouts_in_words() -> None:
     assert layout_text(wanted(shared, BIG.spec)) == (
         "MIG on: 2g.20gb@0 (1c.2g.20gb, 1c.2g.20gb), 3g.40gb@4"
     )
-
-
-STEPS: dict[str, tuple[Step, Placement | None]] = {
-    "destroy compute instance 3g.40gb of 3g.40gb@4": (
-        DestroyCi("GPU-0", BIG.spec, CiSpec("3g.40gb")), AT_4,
-    ),
-    "destroy 3g.40gb@4": (DestroyGi("GPU-0", BIG.spec), AT_4),
-    "switch MIG on": (SetMode("GPU-0", True), None),
-    "switch MIG off": (SetMode("GPU-0", False), None),
-    "reset": (Reset("GPU-0"), None),
-    "create 3g.40gb@4": (CreateGi("GPU-0", "3g.40gb", AT_4), AT_4),
-    "create compute instance 1c.3g.40gb in the one at 4": (
-        CreateCi("GPU-0", AT_4, CiSpec("1c.3g.40gb")), AT_4,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", STEPS)
-def test_steps_in_words(text: str) -> None:
-    step, place = STEPS[text]
-    assert (step_text(step), place_of(step)) == (text, place)
-
-
-# A driver that renames profiles
-
-
-def named(name: str, size: int) -> GiProfile:
-    return OFFERS[0]._replace(profile=name, placements=(Placement(0, size),))
-
-
-GB200 = (named("1g.23gb", 1), named("1g.47gb", 2), named("1g.23gb+me", 1), named("2g.47gb", 2))
-
-
-@pytest.mark.parametrize(
-    ("old", "size", "new"),
-    [
-        ("1g.24gb", 1, "1g.23gb"),
-        ("1g.24gb+me", 1, "1g.23gb+me"),
-        ("1g.48gb", 2, "1g.47gb"),
-        ("2g.48gb", 2, "2g.47gb"),
-        ("1g.47gb", 2, "1g.47gb"),
-    ],
-)
-def test_a_profile_of_another_name(old: str, size: int, new: str) -> None:
-    found = offered(GB200, old, size)
-    assert found is not None
-    assert found.profile == new
-
-
-@pytest.mark.parametrize(("old", "size"), [("3g.48gb", 4), ("1g.24gb+gfx", 1), ("2g.48gb", 4)])
-def test_nothing_of_the_kind(old: str, size: int) -> None:
-    assert offered(GB200, old, size) is None
-
-
-def test_of_two_that_could_be_meant_neither_is_taken() -> None:
-    assert offered((*GB200, named("1g.22gb", 1)), "1g.24gb", 1) is None
-
-
-def test_a_layout_in_other_names() -> None:
-    shared = GiSpec("2g.48gb", AT_0, (CiSpec("1c.2g.48gb", 0, 0), CiSpec("1c.2g.48gb", 0, 1)))
-    unknown = GiSpec("3g.96gb", AT_4, (CiSpec("3g.96gb"),))
-    assert renamed(wanted(shared, unknown), GB200) == wanted(
-        GiSpec("2g.47gb", AT_0, (CiSpec("1c.2g.47gb", 0, 0), CiSpec("1c.2g.47gb", 0, 1))), unknown
-    )
-
-
-CIS = (
-    CiProfile("1g.20gb", 0, 1, 16),
-    CiProfile("1g.20gb", 7, 1, 26),
-    CiProfile("2g.20gb", 1, 2, 32),
-)
-
-
-@pytest.mark.parametrize(
-    ("spec", "number"),
-    [
-        (CiSpec("1g.20gb"), 7),
-        (CiSpec("1g.20gb", 0), 0),
-        (CiSpec("1g.19gb"), 7),
-        (CiSpec("2g.20gb"), 1),
-        (CiSpec("3g.20gb"), None),
-        (CiSpec("1g.20gb", 5), None),
-    ],
-)
-def test_which_compute_instance_is_meant(spec: CiSpec, number: int | None) -> None:
-    found = choose(CIS, spec)
-    assert (None if found is None else found.ci_profile_id) == number

@@ -34,5 +34,6 @@ def test_the_codes_are_nvmls() -> None:
     import pynvml
 
     ours = {name: value for name, value in vars(codes).items() if name.isupper() and name[0] != "_"}
-    renamed = {"VERSION_MISMATCH": "LIB_RM_VERSION_MISMATCH"}
-    assert ours == {name: getattr(pynvml, f"NVML_ERROR_{renamed.get(name, name)}") for name in ours}
+    theirs = {"SUCCESS": "NVML_SUCCESS", "VERSION_MISMATCH": "NVML_ERROR_LIB_RM_VERSION_MISMATCH"}
+    names = {name: theirs.get(name, f"NVML_ERROR_{name}") for name in ours}
+    assert ours == {name: getattr(pynvml, names[name]) for name in ours}
