@@ -19,6 +19,10 @@ COMMANDS = {
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
     "plan": ("plan", "Show what a wanted MIG configuration would change."),
     "apply": ("apply", "Make the GPUs what a configuration wants, or leave them as they are."),
+    "reconfigure": (
+        "reconfigure",
+        "Drain this node, repartition it, tell Slurm, and give it back.",
+    ),
     "recover": ("recover", "End what an interrupted apply left, after a crash or a reboot."),
     "prolog": ("prolog", "Check and note a job's slices before it starts."),
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure.record import FORMER, Record
-from slurm_mig.reconfigure.run import Run
+from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
 from slurm_mig.slurm.client import NodeState
 
@@ -21,7 +21,9 @@ _BACK_S = 30.0
 
 def reason(run_id: str, what: str) -> str:
     """Why we drain a node; the first words, which `sinfo` shows, say whose drain it is."""
-    return _cut(f"slurm-mig reconfigure [{run_id}] to {what}; if it stopped: slurm-mig recover")
+    return one_line(
+        f"slurm-mig reconfigure [{run_id}] to {what}; if it stopped: slurm-mig recover", _LONGEST
+    )
 
 
 def is_ours(record: Record, node: NodeState) -> bool:
@@ -88,7 +90,9 @@ def resume(run: Run) -> None:
 def keep(run: Run, problem: str) -> Iterator[str]:
     """Have the node stay drained with a reason that names the next command; what did not work."""
     record = run.record
-    why = _cut(f"slurm-mig recover [{record.run_id}]: {record.phase} failed: {problem}")
+    why = one_line(
+        f"slurm-mig recover [{record.run_id}]: {record.phase} failed: {problem}", _LONGEST
+    )
     with suppress(Exception):
         run.note(drained=True)
     try:
@@ -111,8 +115,3 @@ def _until_back(run: Run) -> None:
             states = "+".join(sorted(node.state))
             raise SlurmMigError(f"{node.name} is {states} {_BACK_S:g} s after it was resumed")
         run.world.sleep(run.world.options.pause_s)
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -20,7 +20,7 @@ from slurm_mig.errors import JournalError, SlurmMigError, SlurmNotAnswering
 from slurm_mig.reconfigure import drained, phases, record
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
-from slurm_mig.reconfigure.run import Run, Took
+from slurm_mig.reconfigure.run import Run, Took, one_line
 
 PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "DRAIN": drained.drain,
@@ -65,7 +65,7 @@ def forward(run: Run) -> Ended:
 def back(run: Run, problem: str = "") -> Ended:
     """To what was before, or it stays drained. The record is open."""
     try:
-        run.note(goal=FORMER, problem=problem or None)
+        run.note(goal=FORMER, problem=one_line(problem) or None)
         _go(run, _first(run))
     except (SlurmMigError, OSError) as why:
         return _stay(run, "; then, going back: ".join(filter(None, (problem, str(why)))))

@@ -85,7 +85,7 @@ def _unlike(run: Run, node: NodeState | None, types: dict[str, int]) -> str:
         return f"slurmctld knows no node {name} yet"
     if node.registered_badly:
         return f"slurmctld refuses what {name} has: {node.reason}"
-    has = {gres.type: gres.count for gres in node.gres if gres.name == "gpu" and gres.count}
+    has = {gres.type: gres.number for gres in node.gres if gres.name == "gpu" and gres.number}
     if has != dict(types):
         return f"slurmctld has {_shown(has)} of {name}, which has {_shown(types)}"
     started = run.world.slurmd.started()

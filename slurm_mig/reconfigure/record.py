@@ -102,9 +102,7 @@ def encode(record: Record) -> str:
         for gpu in record.gpus
     ]
     notes = dict(record.notes)
-    return (
-        json.dumps({"version": VERSION, **record._asdict(), "gpus": gpus, "notes": notes}) + "\n"
-    )
+    return json.dumps({"version": VERSION, **record._asdict(), "gpus": gpus, "notes": notes}) + "\n"
 
 
 def decode(found: object, name: str = NAME) -> Record:

@@ -67,3 +67,9 @@ class Run:
 
     def _tell(self, state: str, text: str = "", seconds: float = 0.0) -> None:
         self.world.tell(Event(self.record.phase, self.record.goal, state, text, seconds))
+
+
+def one_line(text: str, longest: int = 2000) -> str:
+    """As it can be written down, or said as a reason."""
+    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

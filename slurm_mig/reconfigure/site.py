@@ -1,0 +1,39 @@
+"""The real world of a reconfigure: this machine, and the Slurm that it is of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slurm_mig.errors import SlurmError
+from slurm_mig.gpu.prepare import Request
+from slurm_mig.reconfigure.interim import Interim, commands
+from slurm_mig.reconfigure.node import NodeGpus, NodeSlurmd
+from slurm_mig.reconfigure.world import Event, Options, World
+from slurm_mig.settings import load
+from slurm_mig.slurm.cli_client import CliClient
+from slurm_mig.slurm.conf import find_slurm_conf
+from slurm_mig.slurm.daemon import host_name
+
+
+def request_of(root: Path) -> Request:
+    """What an apply on this machine is given, but for what is wanted."""
+    return Request(root, load(root))
+
+
+def world_of(
+    root: Path, node: str | None, options: Options, tell: Callable[[Event], object]
+) -> tuple[str, World]:
+    """The node's name, and its world. Raises SlurmMigError."""
+    name = node or host_name()
+    conf = find_slurm_conf(root)
+    if conf is None:
+        raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
+    client = CliClient()
+    return name, World(
+        root=root,
+        client=client,
+        gpus=NodeGpus(request_of(root)),
+        slurmd=NodeSlurmd(root, conf, name, commands(root)),
+        publisher=Interim(root, conf, name, client),
+        options=options,
+        tell=tell,
+    )
