@@ -13,6 +13,7 @@ from slurm_mig.gpu.survey import survey
 from slurm_mig.model import GpuIndex
 from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records
+from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
 from slurm_mig.reconfigure.world import World
@@ -57,8 +58,7 @@ def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect
         for job in world.client.jobs_on(name)
         if world.publisher.needs_it_empty or holds_gres(job)
     )
-    has = {gres.type: gres.number for gres in node.gres if gres.name == "gpu" and gres.number}
-    right = has == dict(world.publisher.types()) and not node.registered_badly
+    right = gpu_types(node) == world.publisher.types() and not node.registered_badly
     return Prospect(node, plans, others, wanted, jobs, right)
 
 

@@ -47,7 +47,7 @@ def drain(run: Run) -> None:
 
 def wait(run: Run) -> None:
     """Until no job holds a GRES of the node."""
-    began, cancelled = run.world.clock(), False
+    began, cancelled, pauses = run.world.clock(), False, run.world.pauses()
     while True:
         must_drain(run)
         jobs = holding(run)
@@ -59,7 +59,7 @@ def wait(run: Run) -> None:
         if limit is not None and waited >= limit:
             raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
         cancelled = cancelled or cancel_in_time(run, jobs, waited)
-        run.world.sleep(run.world.options.pause_s)
+        pauses.pause()
 
 
 def must_drain(run: Run) -> None:
@@ -109,9 +109,9 @@ def keep(run: Run, problem: str) -> Iterator[str]:
 
 
 def _until_back(run: Run) -> None:
-    end = run.world.clock() + _BACK_S
+    end, pauses = run.world.clock() + _BACK_S, run.world.pauses()
     while (node := run.node()) is not None and (node.drains or not node.answers):
         if run.world.clock() > end:
             states = "+".join(sorted(node.state))
             raise SlurmMigError(f"{node.name} is {states} {_BACK_S:g} s after it was resumed")
-        run.world.sleep(run.world.options.pause_s)
+        pauses.pause()

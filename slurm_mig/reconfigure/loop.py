@@ -1,4 +1,4 @@
-"""The reconfigure of one node: drain, wait, stop, partition, publish, start, verify, resume, commit.
+"""One node: drain, wait, stop, partition, publish, start, verify, resume, commit.
 
 Every phase looks first and acts on the difference only, so that whoever is killed anywhere can
 begin again (`slurm-mig recover`): what is done already is passed over. Before a phase it is on the
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from slurm_mig.errors import JournalError, SlurmMigError, SlurmNotAnswering
-from slurm_mig.reconfigure import drained, phases, record
+from slurm_mig.reconfigure import drained, phases
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
 from slurm_mig.reconfigure.run import Run, Took, one_line

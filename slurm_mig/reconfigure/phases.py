@@ -7,6 +7,7 @@ from slurm_mig.reconfigure.drained import must_drain
 from slurm_mig.reconfigure.record import FORMER
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.waiting import holding, told
+from slurm_mig.reconfigure.world import Types
 from slurm_mig.slurm.client import NodeState
 
 _SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
@@ -49,14 +50,14 @@ def start(run: Run) -> None:
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
     types = run.world.publisher.types()
-    end = run.world.clock() + run.world.options.register_s
+    end, pauses = run.world.clock() + run.world.options.register_s, run.world.pauses()
     while wrong := _unlike(run, run.node(), types):
         if not run.world.slurmd.runs():
             raise SlurmMigError("slurmd has ended: see its log")
         if run.world.clock() > end:
             raise SlurmMigError(f"after {run.world.options.register_s:g} s {wrong}")
         run.going_on(wrong)
-        run.world.sleep(run.world.options.pause_s)
+        pauses.pause()
     for warning in run.world.slurmd.renew_map():
         run.remark(warning)
 
@@ -78,15 +79,14 @@ def commit(run: Run) -> None:
     records.close(run.world.root, run.record)
 
 
-def _unlike(run: Run, node: NodeState | None, types: dict[str, int]) -> str:
+def _unlike(run: Run, node: NodeState | None, types: Types) -> str:
     """In what slurmctld's node differs from what it should have; empty: in nothing."""
     name = run.record.node
     if node is None:
         return f"slurmctld knows no node {name} yet"
     if node.registered_badly:
         return f"slurmctld refuses what {name} has: {node.reason}"
-    has = {gres.type: gres.number for gres in node.gres if gres.name == "gpu" and gres.number}
-    if has != dict(types):
+    if (has := gpu_types(node)) != types:
         return f"slurmctld has {_shown(has)} of {name}, which has {_shown(types)}"
     started = run.world.slurmd.started()
     old = node.slurmd_start is None or (started or 0) > node.slurmd_start + _SLACK_S
@@ -95,7 +95,13 @@ def _unlike(run: Run, node: NodeState | None, types: dict[str, int]) -> str:
     return ""
 
 
-def _shown(types: dict[str, int]) -> str:
+def gpu_types(node: NodeState) -> Types:
+    """The gpus that slurmctld believes the node to have."""
+    gpus = (gres for gres in node.gres if gres.name == "gpu" and gres.number)
+    return {gres.type or "": gres.number for gres in gpus}
+
+
+def _shown(types: Types) -> str:
     return ",".join(f"{kind}:{count}" for kind, count in types.items()) or "no gpus"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from slurm_mig.errors import NoSuchNode
+from slurm_mig.reconfigure import log
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import Record
 from slurm_mig.reconfigure.world import Event, World
@@ -66,7 +67,9 @@ class Run:
             return None
 
     def _tell(self, state: str, text: str = "", seconds: float = 0.0) -> None:
-        self.world.tell(Event(self.record.phase, self.record.goal, state, text, seconds))
+        event = Event(self.record.phase, self.record.goal, state, text, seconds)
+        log.write(self.world.root, self.record.node, self.record.run_id, event)
+        self.world.tell(event)
 
 
 def one_line(text: str, longest: int = 2000) -> str:

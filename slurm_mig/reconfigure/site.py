@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slurm_mig.errors import SlurmError
+from slurm_mig.gpu.bounded import Progress
 from slurm_mig.gpu.prepare import Request
 from slurm_mig.reconfigure.interim import Interim, commands
 from slurm_mig.reconfigure.node import NodeGpus, NodeSlurmd
@@ -28,10 +29,14 @@ def world_of(
     if conf is None:
         raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
     client = CliClient()
+
+    def watch(progress: Progress) -> None:
+        tell(Event("PARTITION", "", "goes on", progress.doing))
+
     return name, World(
         root=root,
         client=client,
-        gpus=NodeGpus(request_of(root)),
+        gpus=NodeGpus(request_of(root)._replace(watch=watch)),
         slurmd=NodeSlurmd(root, conf, name, commands(root)),
         publisher=Interim(root, conf, name, client),
         options=options,

@@ -24,9 +24,14 @@ def holding(run: Run) -> list[Job]:
 
 def told(jobs: Sequence[Job]) -> str:
     """Who is waited for, on one line."""
-    shown = [f"job {job.shown} of {job.user} ({job.name}){_until(job)}" for job in jobs[:_SHOWN]]
+    shown = [told_one(job) for job in jobs[:_SHOWN]]
     more = [f"{len(jobs) - _SHOWN} more"] if len(jobs) > _SHOWN else []
     return f"waiting for {', '.join([*shown, *more])}"
+
+
+def told_one(job: Job) -> str:
+    """A job, its owner, and until when it may run."""
+    return f"job {job.shown} of {job.user} ({job.name}){_until(job)}"
 
 
 def cancel_in_time(run: Run, jobs: Sequence[Job], waited_s: float) -> bool:

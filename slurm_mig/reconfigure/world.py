@@ -85,10 +85,23 @@ class Options(NamedTuple):
     cancel_after_s: float | None = None
     register_s: float = 120.0
     pause_s: float = 1.0
+    first_pause_s: float = 0.1
 
 
 def _quiet(_: Event) -> None:
     return None
+
+
+class Pauses:
+    """Pauses between looks, short at first."""
+
+    def __init__(self, options: Options, sleep: Callable[[float], object]) -> None:
+        self._next_s, self._longest_s, self._sleep = options.first_pause_s, options.pause_s, sleep
+
+    def pause(self) -> None:
+        """Wait a little before the next look."""
+        self._sleep(self._next_s)
+        self._next_s = min(2 * self._next_s, self._longest_s)
 
 
 class World(NamedTuple):
@@ -103,3 +116,7 @@ class World(NamedTuple):
     tell: Callable[[Event], object] = _quiet
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
+
+    def pauses(self) -> Pauses:
+        """Those of one wait."""
+        return Pauses(self.options, self.sleep)
