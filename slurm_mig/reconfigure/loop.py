@@ -33,6 +33,7 @@ PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "RESUME": drained.resume,
     "COMMIT": phases.commit,
 }
+LAST: Final = ("RESUME", "COMMIT")
 DONE: Final = "done"  # the node is as wanted
 BACK: Final = "former"  # it is as before
 STAYS: Final = "drained"  # neither: it stays drained, and the record stays open
@@ -65,8 +66,12 @@ def forward(run: Run) -> Ended:
 def back(run: Run, problem: str = "") -> Ended:
     """To what was before, or it stays drained. The record is open."""
     try:
-        run.note(goal=FORMER, problem=one_line(problem) or None)
-        _go(run, _first(run))
+        if run.record.goal == TARGET:
+            first = _first_back(run)
+            run.note(goal=FORMER, phase=first, problem=one_line(problem) or None)
+        else:
+            first = _first(run)
+        _go(run, first)
     except (SlurmMigError, OSError) as why:
         return _stay(run, "; then, going back: ".join(filter(None, (problem, str(why)))))
     return Ended(BACK, problem, "", tuple(run.took), tuple(run.remarks))
@@ -87,15 +92,17 @@ def _go(run: Run, first: str) -> None:
 
 def _first(run: Run) -> str:
     """With which phase to begin, by what is on the disk."""
-    at, goal = run.record.phase, run.record.goal
-    if at in ("RESUME", "COMMIT"):  # all but the last steps is done, and jobs may run already
+    if run.record.phase in LAST:  # all is done but for these, and jobs may run already
         return "VERIFY" if phases.is_verified(run) else "DRAIN"
-    if goal == TARGET:
-        return "DRAIN"
+    return "DRAIN" if run.record.goal == TARGET else _first_back(run)
+
+
+def _first_back(run: Run) -> str:
+    """The same of the way back."""
     if not run.record.changed:
         return "START"
     # While slurmd stands still no job can end, and what was allocated is allocated as before.
-    return "STOP" if at in ("PARTITION", "PUBLISH") else "DRAIN"
+    return "STOP" if run.record.phase in ("STOP", "PARTITION", "PUBLISH") else "DRAIN"
 
 
 def _stay(run: Run, problem: str) -> Ended:

@@ -1,6 +1,6 @@
 """The phases on the node itself: STOP, PARTITION, PUBLISH, START, VERIFY, COMMIT."""
 
-from slurm_mig.errors import SlurmMigError
+from slurm_mig.errors import JournalError, SlurmMigError
 from slurm_mig.gpu import transaction
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.drained import must_drain
@@ -76,7 +76,10 @@ def is_verified(run: Run) -> bool:
 
 def commit(run: Run) -> None:
     """It is over: the record goes."""
-    records.close(run.world.root, run.record)
+    try:
+        records.close(run.world.root, run.record)
+    except JournalError as why:  # the node is right all the same
+        run.remark(str(why))
 
 
 def _unlike(run: Run, node: NodeState | None, types: Types) -> str:
