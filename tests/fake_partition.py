@@ -7,8 +7,8 @@ overlaps, nothing busy is destroyed, MIG mode changes on empty GPUs only.
 from dataclasses import dataclass, field, replace
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu.ci_choice import CiProfile, choose
-from slurm_mig.gpu.nvml_codes import (
+from slurm_mig.gpu.nvml.ci_choice import CiProfile, choose
+from slurm_mig.gpu.nvml.codes import (
     IN_USE,
     INSUFFICIENT_RESOURCES,
     INVALID_ARGUMENT,
@@ -17,8 +17,8 @@ from slurm_mig.gpu.nvml_codes import (
     NOT_SUPPORTED,
     nvml_error,
 )
-from slurm_mig.gpu.nvml_port import GpuInfo
-from slurm_mig.gpu.partition_port import PciIds
+from slurm_mig.gpu.nvml.partition_port import PciIds
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, LiveGi
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu.nvml_codes import GPU_IS_LOST, INVALID_ARGUMENT, nvml_error
-from slurm_mig.gpu.nvml_port import GiInfo, GpuInfo, MigInfo
+from slurm_mig.gpu.nvml.codes import GPU_IS_LOST, INVALID_ARGUMENT, nvml_error
+from slurm_mig.gpu.nvml.port import GiInfo, GpuInfo, MigInfo
 from slurm_mig.gpu.partitioning import CiSpec, LiveCi
 from slurm_mig.gpu.profile import parse
 from slurm_mig.model import (

@@ -20,13 +20,17 @@ FLOORS = (
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
+# The NVIDIA side has stairs of its own: a folder knows those before its own.
+STAIRS = ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"})
+STAIR_OF = {folder: height for height, folders in enumerate(STAIRS) for folder in folders}
+
 # A foreign thing has one home.
 HOMES = {
-    "pynvml": {"gpu.nvml", "gpu.nvml_processes"},
+    "pynvml": {"gpu.nvml"},
     "pyslurm": {"slurm.rpc"},
     "jinja2": {"slurm.render"},
-    "subprocess": {"slurm.scontrol", "gpu.sitecommand"},
-    "yaml": {"gpu.migyaml"},
+    "subprocess": {"slurm.scontrol", "gpu.change.sitecommand"},
+    "yaml": {"gpu.config.migyaml"},
     "click": {"cli"},
     "rich": {"cli"},
     "ClusterShell": {"slurm.fold", "reconfigure.fleet"},
@@ -39,35 +43,35 @@ PURE = {
     "model",
     "errors",
     "gpu.profile",
-    "gpu.fitting",
-    "gpu.nearest",
-    "gpu.impossible",
-    "gpu.placement",
-    "gpu.compute",
-    "gpu.keeping",
-    "gpu.plan_steps",
-    "gpu.plan_result",
-    "gpu.nvml_port",
-    "gpu.partition_port",
+    "gpu.planning.fitting",
+    "gpu.planning.nearest",
+    "gpu.planning.impossible",
+    "gpu.planning.placement",
+    "gpu.planning.compute",
+    "gpu.planning.keeping",
+    "gpu.planning.plan_steps",
+    "gpu.planning.plan_result",
+    "gpu.nvml.port",
+    "gpu.nvml.partition_port",
     "gpu.checked",
-    "gpu.ci_choice",
-    "gpu.compare",
-    "gpu.driver_drift",
-    "gpu.layout_json",
-    "gpu.step_text",
+    "gpu.nvml.ci_choice",
+    "gpu.change.compare",
+    "gpu.change.driver_drift",
+    "gpu.change.layout_json",
+    "gpu.planning.step_text",
     "gpu.partitioning",
-    "gpu.migconfig",
-    "gpu.migexport",
-    "gpu.miggenerate",
-    "gpu.miginstances",
-    "gpu.migreader",
-    "gpu.migspec",
-    "gpu.migtree",
-    "gpu.misfits",
-    "gpu.occupied",
-    "gpu.plandiff",
-    "gpu.planjson",
-    "gpu.plan",
+    "gpu.config.migconfig",
+    "gpu.config.migexport",
+    "gpu.config.miggenerate",
+    "gpu.config.miginstances",
+    "gpu.config.migreader",
+    "gpu.config.migspec",
+    "gpu.config.migtree",
+    "gpu.config.misfits",
+    "gpu.planning.occupied",
+    "gpu.planning.plandiff",
+    "gpu.planning.planjson",
+    "gpu.planning.plan",
     "slurm.autodetect",
     "slurm.gres",
     "slurm.lines",
@@ -125,6 +129,15 @@ def test_a_room_knows_only_the_floors_below(name: str) -> None:
         neighbour = other.split(".")[0]
         same_room = neighbour == room
         assert same_room or FLOOR_OF[neighbour] < FLOOR_OF[room], f"{name} knows {other}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") > 1])
+def test_a_folder_of_the_nvidia_side_knows_only_those_before_it(name: str) -> None:
+    folder = name.split(".")[1]
+    for other in own_imports(MODULES[name]):
+        room, *inner = other.split(".")
+        if room == "gpu" and len(inner) > 1 and inner[0] != folder:
+            assert STAIR_OF[inner[0]] < STAIR_OF[folder], f"{name} knows {other}"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from slurm_mig.gpu import committed
+from slurm_mig.gpu.change import committed
 from tests.gpu.changing import MakeScene, Scene
 from tests.hooks.killing import deaths, dies
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.cli import COMMANDS
-from slurm_mig.gpu import committed, journal, state_files
+from slurm_mig.gpu.change import committed, journal, state_files
 from slurm_mig.settings import Settings
 
 DROP_IN = Path(__file__).resolve().parents[1] / "systemd/slurmd.service.d/slurm-mig.conf"

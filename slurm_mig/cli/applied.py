@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from slurm_mig.errors import JournalError, SlurmMigError
-from slurm_mig.gpu.apply import Outcome
+from slurm_mig.gpu.change.apply import Outcome
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -44,7 +44,7 @@ def interruptible(root: Path) -> Iterator[None]:
 
 
 def _open_journal(root: Path) -> Iterator[str]:
-    from slurm_mig.gpu import journal
+    from slurm_mig.gpu.change import journal
 
     try:
         if journal.read(root) is not None:
@@ -56,7 +56,7 @@ def _open_journal(root: Path) -> Iterator[str]:
 def tell(what: str, outcome: Outcome, *, as_json: bool) -> int:
     """Print an outcome; its exit code. Raises SlurmMigError where it is not as wanted."""
     if as_json:
-        from slurm_mig.gpu.apply_json import to_json
+        from slurm_mig.gpu.change.apply_json import to_json
 
         click.echo(json.dumps(to_json(what, outcome), indent=2))
     else:

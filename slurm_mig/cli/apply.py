@@ -10,8 +10,8 @@ from slurm_mig.cli.common import root_of, root_option
 from slurm_mig.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from slurm_mig.gpu.change.prepare import Request
     from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
-    from slurm_mig.gpu.prepare import Request
     from slurm_mig.model import GpuIndex
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -50,7 +50,7 @@ def command(
     """
     from slurm_mig.cli.applied import interruptible, tell
     from slurm_mig.cli.progress import shown
-    from slurm_mig.gpu.apply import run
+    from slurm_mig.gpu.change.apply import run
 
     if committed == (file is not None):
         raise UsageError("give one of --file FILE and --committed")
@@ -65,14 +65,14 @@ def command(
 
 
 def _request(root: Path, file: Path | None, config: str | None) -> "tuple[str, Request]":
-    from slurm_mig.gpu.prepare import Request
+    from slurm_mig.gpu.change.prepare import Request
     from slurm_mig.settings import load
 
     settings = load(root)
     if file is None:
         return _COMMITTED, Request(root, settings)
-    from slurm_mig.gpu.migconfig import resolve, select
-    from slurm_mig.gpu.migyaml import read
+    from slurm_mig.gpu.config.migconfig import resolve, select
+    from slurm_mig.gpu.config.migyaml import read
 
     wanted = read(file)
     label = select(wanted, config)
@@ -84,15 +84,15 @@ def _request(root: Path, file: Path | None, config: str | None) -> "tuple[str, R
 
 
 def _plan(what: str, request: "Request", as_json: bool) -> int:
-    from slurm_mig.gpu.holders import occupied
-    from slurm_mig.gpu.prepare import prepare
+    from slurm_mig.gpu.change.holders import occupied
+    from slurm_mig.gpu.change.prepare import prepare
 
     prepared = prepare(request)
     users = occupied(prepared.sight, [each.gpu for each in prepared.plans])
     if as_json:
         import json
 
-        from slurm_mig.gpu.planjson import to_json
+        from slurm_mig.gpu.planning.planjson import to_json
 
         source, _, label = what.rpartition(", ")
         told = to_json(source, label, prepared.paper, prepared.others, users, ())

@@ -24,15 +24,15 @@ def command(ctx: click.Context, as_json: bool) -> None:
       slurm-mig discover
       slurm-mig discover --json > $(hostname -s).json    # for gen-gres --inventory
     """
-    from slurm_mig.gpu.discover import discover
-    from slurm_mig.gpu.nvml import session
+    from slurm_mig.gpu.nvml.adapter import session
+    from slurm_mig.gpu.present.discover import discover
 
     with session() as nvml:
         node = discover(nvml, root_of(ctx))
     if as_json:
         import json
 
-        from slurm_mig.gpu.inventory import to_json
+        from slurm_mig.gpu.present.inventory import to_json
 
         click.echo(json.dumps(to_json(node), indent=2))
         return

@@ -102,8 +102,8 @@ def _version(given: str | None) -> SlurmVersion:
 
 
 def _from_here(request: Request) -> Generated:
-    from slurm_mig.gpu.discover import discover
-    from slurm_mig.gpu.nvml import session
+    from slurm_mig.gpu.nvml.adapter import session
+    from slurm_mig.gpu.present.discover import discover
 
     with session() as nvml:
         node = discover(nvml, request.root, request.node_name)
@@ -111,7 +111,7 @@ def _from_here(request: Request) -> Generated:
 
 
 def _from_files(paths: list[Path], request: Request) -> Generated:
-    from slurm_mig.gpu.inventory_reader import read_nodes
+    from slurm_mig.gpu.present.inventory_reader import read_nodes
 
     return for_inventory(read_nodes(paths), request)
 

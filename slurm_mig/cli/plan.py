@@ -8,8 +8,8 @@ import click
 
 from slurm_mig.cli.common import root_of, root_option
 from slurm_mig.errors import Refused, UsageError
-from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu
+from slurm_mig.gpu.planning.occupied import Occupied
 from slurm_mig.model import GpuIndex
 
 # Of nvml.h: where instances can lie is told with MIG on only.
@@ -67,11 +67,11 @@ def command(
         return _plan(_asked(models, root_of(ctx), look=True), file, config, as_json)
     gpus = _asked(models, root_of(ctx), look=False).gpus
     if as_export:
-        from slurm_mig.gpu.migexport import export
+        from slurm_mig.gpu.config.migexport import export
 
         click.echo(export(gpus, config or "current"), nl=False)
     else:
-        from slurm_mig.gpu.miggenerate import generate as generated
+        from slurm_mig.gpu.config.miggenerate import generate as generated
 
         click.echo(generated(gpus), nl=False)
     return 0
@@ -97,15 +97,15 @@ def _one_way(
 
 
 def _asked(models: Sequence[str], root: Path, *, look: bool) -> _Asked:
-    from slurm_mig.gpu import offline
+    from slurm_mig.gpu.config import offline
 
     if models:
         gpus = [offline.gpu(model, index) for index, model in enumerate(models)]
         pairs = zip(gpus, models, strict=True)
         unknown = {gpu.info.gpu_index: offline.unknown(model) for gpu, model in pairs}
         return _Asked(gpus, Occupied(), unknown)
-    from slurm_mig.gpu.nvml_partition import partition_session
-    from slurm_mig.gpu.survey import survey
+    from slurm_mig.gpu.nvml.partition_adapter import partition_session
+    from slurm_mig.gpu.present.survey import survey
 
     with partition_session() as nvml:
         found = survey(nvml)
@@ -120,18 +120,18 @@ def _asked(models: Sequence[str], root: Path, *, look: bool) -> _Asked:
 
 def _look(root: Path, gpus: Sequence[LiveGpu]) -> Occupied:
     """Who is on the GPUs of this machine. An NVML session is open."""
-    from slurm_mig.gpu.holder_search import look
-    from slurm_mig.gpu.holders import occupied
-    from slurm_mig.gpu.nvml_processes import PynvmlProcesses
+    from slurm_mig.gpu.change.holder_search import look
+    from slurm_mig.gpu.change.holders import occupied
+    from slurm_mig.gpu.nvml.processes import PynvmlProcesses
     from slurm_mig.settings import Settings
 
     return occupied(look(root, gpus, PynvmlProcesses(), Settings().look_timeout_s), gpus)
 
 
 def _plan(asked: _Asked, file: Path, config: str | None, as_json: bool) -> int:
-    from slurm_mig.gpu.migconfig import resolve, select
-    from slurm_mig.gpu.migyaml import read
-    from slurm_mig.gpu.plan import plan
+    from slurm_mig.gpu.config.migconfig import resolve, select
+    from slurm_mig.gpu.config.migyaml import read
+    from slurm_mig.gpu.planning.plan import plan
 
     read_config = read(file)
     label = select(read_config, config)
@@ -150,7 +150,7 @@ def _plan(asked: _Asked, file: Path, config: str | None, as_json: bool) -> int:
     if as_json:
         import json
 
-        from slurm_mig.gpu.planjson import to_json
+        from slurm_mig.gpu.planning.planjson import to_json
 
         told = to_json(read_config.source, label, plans, others, asked.occupied, assumed)
         click.echo(json.dumps(told, indent=2))

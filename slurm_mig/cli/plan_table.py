@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu
-from slurm_mig.gpu.plan import GpuPlan
-from slurm_mig.gpu.plandiff import Row, needs, rows
+from slurm_mig.gpu.planning.occupied import Occupied
+from slurm_mig.gpu.planning.plan import GpuPlan
+from slurm_mig.gpu.planning.plandiff import Row, needs, rows
 
 _UNBROKEN = 10_000  # columns: a file or a pipe gets whole lines, whatever COLUMNS says
 _COLOURS = {"stays": "dim", "goes": "red", "comes": "green"}

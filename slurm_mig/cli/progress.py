@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from slurm_mig.gpu.bounded import Progress, Watch
+from slurm_mig.gpu.change.bounded import Progress, Watch
 
 
 @contextmanager

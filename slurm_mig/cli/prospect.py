@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from slurm_mig.cli.plan_table import show as show_plans
-from slurm_mig.gpu.occupied import Occupied
-from slurm_mig.gpu.plan import to_json as plans_json
+from slurm_mig.gpu.planning.occupied import Occupied
+from slurm_mig.gpu.planning.plan import to_json as plans_json
 from slurm_mig.reconfigure.begin import Prospect
 from slurm_mig.reconfigure.waiting import told_one
 from slurm_mig.slurm.client import Job

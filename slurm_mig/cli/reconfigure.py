@@ -81,8 +81,8 @@ def command(
 
 
 def _wanted(file: Path, config: str | None) -> "tuple[str, Chooser]":
-    from slurm_mig.gpu.migconfig import resolve, select
-    from slurm_mig.gpu.migyaml import read
+    from slurm_mig.gpu.config.migconfig import resolve, select
+    from slurm_mig.gpu.config.migyaml import read
 
     wanted = read(file)
     label = select(wanted, config)

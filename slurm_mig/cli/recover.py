@@ -23,8 +23,8 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
     """
     from slurm_mig.cli.applied import interruptible, tell
     from slurm_mig.cli.progress import shown
-    from slurm_mig.gpu.apply import run_recover
-    from slurm_mig.gpu.prepare import Request
+    from slurm_mig.gpu.change.apply import run_recover
+    from slurm_mig.gpu.change.prepare import Request
     from slurm_mig.reconfigure import record
     from slurm_mig.settings import load
 

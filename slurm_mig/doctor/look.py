@@ -8,9 +8,9 @@ from slurm_mig.doctor.facts import Facts, HookFacts
 from slurm_mig.doctor.scripts import find_scripts, own_hooks
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.files import under
-from slurm_mig.gpu.discover import discover
-from slurm_mig.gpu.nvml import session
-from slurm_mig.gpu.nvml_link import found_without_version
+from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.nvml.link import found_without_version
+from slurm_mig.gpu.present.discover import discover
 from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make
 from slurm_mig.model import Node

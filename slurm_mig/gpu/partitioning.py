@@ -6,7 +6,7 @@ A *profile* here is always a GPU instance's ("3g.20gb"); a compute instance's is
 
 from typing import NamedTuple
 
-from slurm_mig.gpu.nvml_port import GpuInfo
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.model import CiId, GiId, Placement, ProfileId
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slurm_mig.errors import Refused, SlurmError, SlurmMigError
-from slurm_mig.gpu.discover import discover
-from slurm_mig.gpu.nvml import session
+from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.present.discover import discover
 from slurm_mig.gresmap import store
 from slurm_mig.gresmap.join import Head, gres_map, missing_files, warnings
 from slurm_mig.model import Node

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from slurm_mig.errors import NoSuchNode, Refused
-from slurm_mig.gpu.bounded import Progress, Pulse
-from slurm_mig.gpu.offline import completed
+from slurm_mig.gpu.change.bounded import Progress, Pulse
+from slurm_mig.gpu.change.prepare import Request
+from slurm_mig.gpu.config.offline import completed
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
-from slurm_mig.gpu.plan import GpuPlan, plan
-from slurm_mig.gpu.prepare import Request
-from slurm_mig.gpu.survey import survey
+from slurm_mig.gpu.planning.plan import GpuPlan, plan
+from slurm_mig.gpu.present.survey import survey
 from slurm_mig.model import GpuIndex
 from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import JournalError, Refused
+from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
-from slurm_mig.gpu.prepare import Request
 from slurm_mig.model import GpuIndex
 from slurm_mig.reconfigure import begin, loop
 from slurm_mig.reconfigure import record as records

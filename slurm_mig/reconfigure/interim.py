@@ -7,8 +7,8 @@ from pathlib import Path
 from slurm_mig.files import under, write_atomic
 from slurm_mig.generate import output
 from slurm_mig.generate.build import Generated, Request, for_node
-from slurm_mig.gpu.discover import discover
-from slurm_mig.gpu.nvml import session
+from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.present.discover import discover
 from slurm_mig.reconfigure.node import Commands
 from slurm_mig.slurm.client import SlurmClient
 from slurm_mig.slurm.confedit import read_files, set_gpus

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import Refused, SlurmMigError
-from slurm_mig.gpu import apply, journal
+from slurm_mig.gpu.change import apply, journal
+from slurm_mig.gpu.change.prepare import Request
+from slurm_mig.gpu.change.sitecommand import must
+from slurm_mig.gpu.change.transaction import REBOOT, STUCK, Result
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
-from slurm_mig.gpu.prepare import Request
-from slurm_mig.gpu.sitecommand import must
-from slurm_mig.gpu.transaction import REBOOT, STUCK, Result
 from slurm_mig.gresmap import make
 from slurm_mig.model import GpuIndex
 from slurm_mig.slurm.conf import read_conf

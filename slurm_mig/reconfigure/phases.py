@@ -1,7 +1,7 @@
 """The phases on the node itself: STOP, PARTITION, PUBLISH, START, VERIFY, COMMIT."""
 
 from slurm_mig.errors import JournalError, SlurmMigError
-from slurm_mig.gpu import transaction
+from slurm_mig.gpu.change import transaction
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.drained import must_drain
 from slurm_mig.reconfigure.record import FORMER

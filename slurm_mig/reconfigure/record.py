@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from slurm_mig.errors import JournalError
 from slurm_mig.files import sync_folder, write_atomic, write_new
-from slurm_mig.gpu import state_files
+from slurm_mig.gpu.change import state_files
+from slurm_mig.gpu.change.layout_json import layout_json, read_layout, read_wanted, wanted_json
 from slurm_mig.gpu.checked import Checked
-from slurm_mig.gpu.layout_json import layout_json, read_layout, read_wanted, wanted_json
 from slurm_mig.gpu.partitioning import Layout, WantedGi, WantedGpu
 
 NAME, LAST = "reconfigure.json", "reconfigure-last.json"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slurm_mig.errors import SlurmError
-from slurm_mig.gpu.bounded import Progress
-from slurm_mig.gpu.prepare import Request
+from slurm_mig.gpu.change.bounded import Progress
+from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.reconfigure.interim import Interim, commands
 from slurm_mig.reconfigure.node import NodeGpus, NodeSlurmd
 from slurm_mig.reconfigure.world import Event, Options, World

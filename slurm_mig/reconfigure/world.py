@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from slurm_mig.gpu.change.transaction import Result
 from slurm_mig.gpu.partitioning import WantedGpu
-from slurm_mig.gpu.transaction import Result
 from slurm_mig.slurm.client import SlurmClient
 
 Types = Mapping[str, int]  # of the node's gpus: {"1g.10gb": 7}

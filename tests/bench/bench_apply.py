@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from slurm_mig.gpu.plan import plan
+from slurm_mig.gpu.planning.plan import plan
 from tests.gpu.changing import Scene, scene_of, wish
 from tests.layouts import PlacedGi, valid_layouts
 from tests.sim.api import Sim

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from slurm_mig.gpu.inventory import to_json
+from slurm_mig.gpu.present.inventory import to_json
 from slurm_mig.model import Node
 from tests.slurm.nodes import gpu, node
 
@@ -66,7 +66,7 @@ class Timed:
 def measure(folder: Path) -> Answer:
     """A folder of files, read and folded by this process."""
     from slurm_mig.generate.build import Request, for_inventory
-    from slurm_mig.gpu.inventory_reader import read_nodes
+    from slurm_mig.gpu.present.inventory_reader import read_nodes
     from tests.slurm.nodes import options
 
     start = time.process_time()

@@ -16,9 +16,9 @@ from statistics import median
 from typing import NamedTuple
 
 from slurm_mig.gpu.partitioning import GiProfile, WantedGi, WantedGpu
-from slurm_mig.gpu.placement import solve
-from slurm_mig.gpu.plan import GpuPlan, plan
-from slurm_mig.gpu.plan_steps import CreateGi, DestroyGi
+from slurm_mig.gpu.planning.placement import solve
+from slurm_mig.gpu.planning.plan import GpuPlan, plan
+from slurm_mig.gpu.planning.plan_steps import CreateGi, DestroyGi
 from slurm_mig.model import Placement, ProfileId
 from tests.bench import teardown
 from tests.gpu import oracle

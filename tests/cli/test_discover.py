@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from slurm_mig.gpu.inventory_reader import read_nodes
+from slurm_mig.gpu.present.inventory_reader import read_nodes
 from tests.gpu.truth import assert_is_the_truth
 from tests.sim.api import Sim
 from tests.sim.models import keys, load

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from slurm_mig.cli.discover_table import show
-from slurm_mig.gpu.discover import discover
+from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
 from tests.fakes import FakeGpu, FakeNvml, empty, slice_of
 from tests.gpu.driver_tree import lay_out

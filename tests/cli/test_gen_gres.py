@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig import cli
-from slurm_mig.gpu.inventory import to_json
+from slurm_mig.gpu.present.inventory import to_json
 from slurm_mig.model import Node
 from tests.slurm.nodes import gpu, node, whole_gpu
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from slurm_mig.cli.plan import command
 from slurm_mig.errors import Refused, UsageError
-from slurm_mig.gpu.migyaml import parse
+from slurm_mig.gpu.config.migyaml import parse
 from tests.layouts import layouts
 from tests.sim.api import Sim
 from tests.sim.models import load, mig_keys

@@ -5,9 +5,9 @@ import io
 from rich.console import Console
 
 from slurm_mig.cli.plan_table import show
-from slurm_mig.gpu.occupied import Occupied
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGi, WantedGpu
-from slurm_mig.gpu.plan import plan
+from slurm_mig.gpu.planning.occupied import Occupied
+from slurm_mig.gpu.planning.plan import plan
 from slurm_mig.model import Placement
 from tests.gpu.laidout import live_gpu
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import pytest
 
-from slurm_mig.gpu.ci_choice import CiProfile
-from slurm_mig.gpu.nvml_partition import partition_session
-from slurm_mig.gpu.partition_port import PartitionNvml, PciIds
+from slurm_mig.gpu.nvml.ci_choice import CiProfile
+from slurm_mig.gpu.nvml.partition_adapter import partition_session
+from slurm_mig.gpu.nvml.partition_port import PartitionNvml, PciIds
 from slurm_mig.gpu.partitioning import GiProfile
 from slurm_mig.model import MigMode, Placement, ProfileId
 from tests.fake_partition import FakePartitionGpu, FakePartitionNvml

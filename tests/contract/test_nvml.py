@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu.nvml_codes import GPU_IS_LOST, INVALID_ARGUMENT
+from slurm_mig.gpu.nvml.codes import GPU_IS_LOST, INVALID_ARGUMENT
 from slurm_mig.gpu.profile import gi_profile
 from slurm_mig.model import GpuIndex, MigMode, Placement
 from tests.contract.conftest import MakeMachine

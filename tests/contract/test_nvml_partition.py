@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from slurm_mig.errors import NvmlError
-from slurm_mig.gpu.nvml_codes import (
+from slurm_mig.gpu.nvml.codes import (
     GPU_IS_LOST,
     IN_USE,
     INSUFFICIENT_RESOURCES,
@@ -14,9 +14,9 @@ from slurm_mig.gpu.nvml_codes import (
     NOT_FOUND,
     NOT_SUPPORTED,
 )
-from slurm_mig.gpu.partition_port import PartitionNvml, PciIds
+from slurm_mig.gpu.nvml.partition_port import PartitionNvml, PciIds
 from slurm_mig.gpu.partitioning import CiSpec, Layout, LiveGi
-from slurm_mig.gpu.survey import survey, survey_each
+from slurm_mig.gpu.present.survey import survey, survey_each
 from slurm_mig.model import CiId, GiId, GpuIndex, MigMode, Placement, ProfileId
 from tests.contract.conftest import MakeMachine, offers
 from tests.sim.layout import plan

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from slurm_mig.generate.build import Generated, Request, for_node
-from slurm_mig.gpu.discover import discover
-from slurm_mig.gpu.nvml import session
+from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
 from slurm_mig.slurm.gres import GresOptions, GresRecord
 from tests.cluster.slurmds import SlurmdAnswer, slurmd_g

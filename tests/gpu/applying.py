@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from slurm_mig.gpu.change.prepare import Chooser, Request
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGi, WantedGpu
-from slurm_mig.gpu.prepare import Chooser, Request
 from slurm_mig.model import GpuIndex
 from slurm_mig.settings import Settings
 from tests.gpu.daemons import config

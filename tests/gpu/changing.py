@@ -11,15 +11,15 @@ import pynvml
 import pytest
 
 from slurm_mig.errors import SlurmMigError
-from slurm_mig.gpu import journal
-from slurm_mig.gpu.bounded import here
-from slurm_mig.gpu.nvml_partition import partition_session
-from slurm_mig.gpu.partition import apply
+from slurm_mig.gpu.change import journal
+from slurm_mig.gpu.change.bounded import here
+from slurm_mig.gpu.change.partition import apply
+from slurm_mig.gpu.change.recover import recover
+from slurm_mig.gpu.change.transaction import Ports, Result
+from slurm_mig.gpu.nvml.partition_adapter import partition_session
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGi, WantedGpu
-from slurm_mig.gpu.plan import GpuPlan, plan
-from slurm_mig.gpu.recover import recover
-from slurm_mig.gpu.survey import survey
-from slurm_mig.gpu.transaction import Ports, Result
+from slurm_mig.gpu.planning.plan import GpuPlan, plan
+from slurm_mig.gpu.present.survey import survey
 from tests.sim import library
 from tests.sim.api import Sim
 from tests.sim.errors import SimError

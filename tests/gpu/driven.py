@@ -8,9 +8,9 @@ from typing import Any
 
 import pynvml
 
-from slurm_mig.gpu.nvml_port import GpuInfo
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.gpu.partitioning import CiSpec, LiveCi, LiveGi, LiveGpu
-from slurm_mig.gpu.plan_steps import (
+from slurm_mig.gpu.planning.plan_steps import (
     CreateCi,
     CreateGi,
     DestroyCi,

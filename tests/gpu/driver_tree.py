@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from slurm_mig.gpu.driver_names import capability_path, entry, known_minor
+from slurm_mig.gpu.driver.names import capability_path, entry, known_minor
 from slurm_mig.model import CiId, GiId, GpuMinor
 from tests.fakes import FakeNvml
 

@@ -1,6 +1,6 @@
 """GPUs as a survey would see them, made of the simulator's models and LAYOUT strings: no NVML."""
 
-from slurm_mig.gpu.nvml_port import GpuInfo
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.gpu.partitioning import CiSpec, GiProfile, LiveCi, LiveGi, LiveGpu
 from slurm_mig.model import CiId, GiId, GpuIndex, GpuMinor, MigMode, Placement, ProfileId
 from tests.sim import layout as layouts

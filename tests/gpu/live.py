@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slurm_mig.gpu.nvml_port import GpuInfo
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.gpu.partitioning import CiSpec, LiveCi, LiveGi, LiveGpu
 from slurm_mig.model import CiId, GiId, GpuIndex, GpuMinor, MigMode, Placement
 from tests.sim.api import Sim

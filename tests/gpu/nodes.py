@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from slurm_mig.gpu.driver_names import cap_path, gpu_path
+from slurm_mig.gpu.driver.names import cap_path, gpu_path
 from slurm_mig.gpu.profile import Profile
 from slurm_mig.model import (
     CiId,

@@ -9,7 +9,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from slurm_mig.gpu.nvml_port import GpuInfo
+from slurm_mig.gpu.nvml.port import GpuInfo
 from slurm_mig.gpu.partitioning import (
     CiSpec,
     GiProfile,
@@ -19,7 +19,7 @@ from slurm_mig.gpu.partitioning import (
     WantedGi,
     WantedGpu,
 )
-from slurm_mig.gpu.plan_steps import (
+from slurm_mig.gpu.planning.plan_steps import (
     CreateCi,
     CreateGi,
     DestroyCi,

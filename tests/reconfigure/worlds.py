@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import SlurmMigError
+from slurm_mig.gpu.change.transaction import DONE, FORMER, NOTHING, Result
 from slurm_mig.gpu.partitioning import CiSpec, GiSpec, Layout, WantedGi, WantedGpu
-from slurm_mig.gpu.transaction import DONE, FORMER, NOTHING, Result
 from slurm_mig.model import Placement
 from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records

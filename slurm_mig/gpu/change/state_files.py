@@ -1,0 +1,74 @@
+"""Root's JSON files in /var/lib/slurm-mig: how they are read by someone who believes nothing."""
+
+import json
+import os
+from pathlib import Path
+
+from slurm_mig.errors import HookError, JournalError
+from slurm_mig.files import sync_folder, under
+from slurm_mig.gpu.checked import Checked
+from slurm_mig.system import rootfiles
+
+FOLDER = "/var/lib/slurm-mig"
+MODE = 0o600
+_LIMIT = 1 << 20
+
+
+def path_of(root: Path, name: str) -> Path:
+    """Where the file lies below `root`."""
+    return under(root, f"{FOLDER}/{name}")
+
+
+def ready(root: Path) -> None:
+    """Have the folder, root's alone. Raises JournalError."""
+    try:
+        os.close(rootfiles.open_folder(str(root), FOLDER, make=0o755))
+        sync_folder(under(root, FOLDER).parent)  # the folder itself must outlive a power loss too
+    except OSError as why:
+        raise JournalError(f"{FOLDER}: {why.strerror}: nothing was changed") from None
+    except HookError as why:
+        raise JournalError(str(why)) from None
+
+
+def read(root: Path, name: str) -> object | None:
+    """What the file holds; None where there is none. Raises JournalError."""
+    where = f"{FOLDER}/{name}"
+    try:
+        folder = rootfiles.open_folder(str(root), FOLDER)
+        try:
+            data = rootfiles.read_file(folder, name, _LIMIT)
+        finally:
+            os.close(folder)
+        found: object = json.loads(data)
+    except FileNotFoundError:
+        return None
+    except OSError as why:
+        raise JournalError(f"{where}: {why.strerror}") from None
+    except HookError as why:
+        raise JournalError(f"{where}: {why}") from None
+    except (ValueError, RecursionError) as why:
+        raise JournalError(f"{where}: not JSON ({why}): {_HELP}") from None
+    if found is None:  # JSON's null: there is a file all the same
+        raise JournalError(f"{where}: not an object: {_HELP}")
+    return found
+
+
+def checked(name: str, found: object, version: int) -> tuple[Checked, list[str]]:
+    """The object to read from, and the list in which its problems will be."""
+    problems: list[str] = []
+    top = Checked(found, "", problems)
+    if not problems and top.number("version") != version and not problems:
+        top.note("version", f"written by another slurm-mig; this one reads {version}")
+    return top, problems
+
+
+def must_be_clean(name: str, problems: list[str]) -> None:
+    """JournalError if there are any problems."""
+    if problems:
+        raise JournalError(f"{FOLDER}/{name}: {'; '.join(problems)}: {_HELP}")
+
+
+_HELP = (
+    "see what is on the GPUs with `slurm-mig discover`, move the file away, and apply the "
+    "wanted configuration again"
+)

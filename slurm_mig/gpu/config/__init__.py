@@ -1,0 +1,1 @@
+"""What somebody wants: configurations read, resolved, exported, and GPU models known offline."""
