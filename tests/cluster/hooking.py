@@ -39,11 +39,18 @@ def up(
     settings: Mapping[str, str] | None = None,
     config: str = "",
     cpus: int = 16,
+    dynamic: str | None = None,
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
     every = {key: text for key, text in {**SETTINGS, **(settings or {})}.items() if text}
     with Cluster.up(
-        folder, nodes, slurm=slurm, settings=every, cpus=cpus, make_machine=_machine
+        folder,
+        nodes,
+        slurm=slurm,
+        settings=every,
+        cpus=cpus,
+        make_machine=_machine,
+        dynamic=dynamic,
     ) as made:
         for name in made.names:
             if config:
