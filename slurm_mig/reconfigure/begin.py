@@ -32,6 +32,7 @@ class Prospect(NamedTuple):
     others: tuple[LiveGpu, ...]
     wanted: Mapping[str, WantedGpu]
     jobs: tuple[Job, ...]
+    notes: Mapping[str, str]
     right: bool  # slurmctld has what lives, and slurmd registered it
 
     @property
@@ -51,15 +52,16 @@ def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect
         raise Refused("nothing was changed", [*problems, str(why)]) from None
     if "DOWN" in node.state:
         problems.append(f"{name} is DOWN ({node.reason}): mend that first")
+    try:
+        notes = world.publisher.choose(node)
+    except Refused as why:
+        problems += [f"{why.what}: {problem}" for problem in why.problems]
     if problems:
         raise Refused("nothing was changed", problems)
-    jobs = tuple(
-        job
-        for job in world.client.jobs_on(name)
-        if world.publisher.needs_it_empty or holds_gres(job)
-    )
-    right = gpu_types(node) == world.publisher.types() and not node.registered_badly
-    return Prospect(node, plans, others, wanted, jobs, right)
+    empty = world.publisher.needs_it_empty(notes)
+    jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
+    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
+    return Prospect(node, plans, others, wanted, jobs, notes, right)
 
 
 def open_record(world: World, name: str, what: str, prospect: Prospect) -> Record:
@@ -80,8 +82,10 @@ def open_record(world: World, name: str, what: str, prospect: Prospect) -> Recor
             for each in prospect.plans
             if each.steps
         ),
+        notes=prospect.notes,
     )
     records.begin(world.root, record)
+    world.publisher.begin(run_id, prospect.notes)
     return record
 
 

@@ -103,7 +103,7 @@ def keep(run: Run, problem: str) -> Iterator[str]:
         yield f"its reason could not be set ({error})"
     # Jobs without GRES run on, but slurmctld ends them where no slurmd answers for long.
     try:
-        run.world.slurmd.start()
+        run.world.slurmd.start(run.start_words())
     except (SlurmMigError, OSError) as error:
         yield f"slurmd does not run ({error})"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.gpu.change import apply, journal
 from slurm_mig.gpu.change.prepare import Request
-from slurm_mig.gpu.change.sitecommand import must
+from slurm_mig.gpu.change.sitecommand import filled, must
 from slurm_mig.gpu.change.transaction import REBOOT, STUCK, Result
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.gresmap import make
@@ -80,10 +80,13 @@ class NodeSlurmd:
             must(self._commands.stop, self._commands.stop_s)
             self._until(False, self._commands.stop_s, "runs on, though it was stopped")
 
-    def start(self) -> None:
+    def start(self, words: Mapping[str, str]) -> None:
         """As the port."""
         if not self.runs():
-            must(self._commands.start, self._commands.start_s)
+            command = self._commands.start
+            for place, value in words.items():
+                command = filled(command, place, value)
+            must(command, self._commands.start_s)
             self._until(True, self._commands.start_s, "does not run, though it was started")
 
     def renew_map(self) -> Sequence[str]:

@@ -39,17 +39,18 @@ def partition(run: Run) -> None:
 def publish(run: Run) -> None:
     """Tell Slurm: gres.conf, and `Gres=` by the node's way."""
     _nobody_came(run)
-    run.world.publisher.publish(run.record.notes)
+    record = run.record
+    run.world.publisher.publish(record.run_id, record.notes, back=record.goal == FORMER)
 
 
 def start(run: Run) -> None:
     """slurmd reads gres.conf, and from then on denies jobs what they were not given."""
-    run.world.slurmd.start()
+    run.world.slurmd.start(run.start_words())
 
 
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
-    types = run.world.publisher.types()
+    types = run.world.publisher.types(run.record.notes)
     end, pauses = run.world.clock() + run.world.options.register_s, run.world.pauses()
     while wrong := _unlike(run, run.node(), types):
         if not run.world.slurmd.runs():
@@ -65,7 +66,7 @@ def verify(run: Run) -> None:
 def is_verified(run: Run) -> bool:
     """Whether `verify` would have nothing to wait for."""
     try:
-        types = run.world.publisher.types()
+        types = run.world.publisher.types(run.record.notes)
         if not run.world.slurmd.runs() or _unlike(run, run.node(), types):
             return False
         run.world.slurmd.renew_map()
@@ -77,6 +78,7 @@ def is_verified(run: Run) -> bool:
 def commit(run: Run) -> None:
     """It is over: the record goes."""
     try:
+        run.world.publisher.end(run.record.run_id)
         records.close(run.world.root, run.record)
     except JournalError as why:  # the node is right all the same
         run.remark(str(why))

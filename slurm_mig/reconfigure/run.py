@@ -1,6 +1,6 @@
 """A reconfigure under way: its record, on the disk before it is acted upon, and what is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from slurm_mig.errors import NoSuchNode
@@ -49,6 +49,10 @@ class Run:
         if name != "COMMIT":
             self.note(ended=True)
         self._tell("ended", seconds=seconds)
+
+    def start_words(self) -> Mapping[str, str]:
+        """What slurmd is to be started with."""
+        return self.world.publisher.start_words(self.record.notes, self.record.reason)
 
     def going_on(self, text: str) -> None:
         """Tell what the phase is at."""

@@ -19,7 +19,8 @@ def holding(run: Run) -> list[Job]:
     if run.node() is None:
         return []
     jobs = run.world.client.jobs_on(run.record.node)
-    return [job for job in jobs if run.world.publisher.needs_it_empty or holds_gres(job)]
+    empty = run.world.publisher.needs_it_empty(run.record.notes)
+    return [job for job in jobs if empty or holds_gres(job)]
 
 
 def told(jobs: Sequence[Job]) -> str:

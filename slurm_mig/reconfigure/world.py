@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 
 from slurm_mig.gpu.change.transaction import Result
 from slurm_mig.gpu.partitioning import WantedGpu
-from slurm_mig.slurm.client import SlurmClient
+from slurm_mig.slurm.client import NodeState, SlurmClient
 
+Notes = Mapping[str, str]
 Types = Mapping[str, int]  # of the node's gpus: {"1g.10gb": 7}
 
 
@@ -34,8 +35,11 @@ class Slurmd(Protocol):
     def stop(self) -> None:
         """Stop it, where it runs; its jobs go on. Raises SlurmMigError where it stays."""
 
-    def start(self) -> None:
-        """Start it, where it does not run. Raises SlurmMigError where it does not start."""
+    def start(self, words: Mapping[str, str]) -> None:
+        """Start it, where it does not run. Raises SlurmMigError where it does not start.
+
+        `words`: what stands for what in the site's command.
+        """
 
     def started(self) -> float | None:
         """When, in seconds since 1970; None where that is unknown."""
@@ -48,20 +52,35 @@ class Slurmd(Protocol):
 
 
 class Publisher(Protocol):
-    """How Slurm is told what the node has: by the way that its version and the node take."""
+    """How Slurm is told what the node has, by the way that its version and the node take.
 
-    @property
-    def needs_it_empty(self) -> bool:
+    `notes` are what was chosen before the node was drained; `name` is the run's.
+    """
+
+    def choose(self, node: NodeState) -> Notes:
+        """The way, and all that has to be known of how it was. Raises Refused."""
+
+    def begin(self, name: str, notes: Notes) -> None:
+        """The record is about to be written: keep what is needed to notice others' changes."""
+
+    def needs_it_empty(self, notes: Notes) -> bool:
         """Whether no job at all may be on the node (a dynamic one is deleted)."""
 
-    def types(self) -> Types:
+    def types(self, notes: Notes) -> Types:
         """What slurmd has to have now, by the slices that live."""
 
-    def publish(self, notes: Mapping[str, str]) -> None:
-        """Tell Slurm of the slices that live, once slurmd has stopped; nothing where it knows.
+    def publish(self, name: str, notes: Notes, *, back: bool) -> None:
+        """Tell Slurm of the slices that live, while slurmd does not run.
 
-        Raises SlurmMigError. `notes` are those that the preflight made.
+        Raises SlurmMigError; Refused where a file was changed by hand since begin(), unless it
+        goes `back`.
         """
+
+    def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
+        """What the words of the start command stand for ({conf} for a dynamic node)."""
+
+    def end(self, name: str) -> None:
+        """All is over."""
 
 
 class Event(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import site
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import ClusterError, environment
 from tests.cluster.simulated import simulate
@@ -79,7 +80,8 @@ def _machine(folder: Path, gpus: Sequence[str]) -> Machine:
 
 def make_map(cluster: Cluster, name: str) -> None:
     """`slurm-mig gres-map` on a node, as its slurmd's unit runs it."""
-    slurm_mig(cluster, name, "gres-map")
+    options = (cluster.node(name).root / "etc/slurm" / site.OPTIONS).read_text().strip()
+    slurm_mig(cluster, name, "gres-map", "--slurmd-options", f"-N {name} {options}")
 
 
 def slurm_mig(cluster: Cluster, name: str, *words: str) -> str:

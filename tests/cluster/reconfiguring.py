@@ -32,11 +32,11 @@ mig-configs:
       mig-enabled: true
       mig-devices: {1g.10gb: 7}
 """
-CONFIG = f"""\
+CONFIG = """\
 [reconfigure]
-slurmd_stop_command = ["{site.SLURMD_STOP}"]
-slurmd_start_command = ["{site.SLURMD_START}"]
-slurmctld_restart_command = ["{site.SLURMCTLD_RESTART}"]
+slurmd_stop_command = ["{stop}"]
+slurmd_start_command = [{start}]
+slurmctld_restart_command = ["{restart}"]
 """
 FILE = "/run/cluster/mig.yaml"
 _RECORD = "var/lib/slurm-mig/reconfigure.json"
@@ -45,8 +45,10 @@ _RECORD = "var/lib/slurm-mig/reconfigure.json"
 @contextlib.contextmanager
 def up(folder: Path, *, slurm: str, dynamic: bool) -> Iterator[Cluster]:
     """A cluster with the hooks on; n1 has seven slices."""
+    start = f'"{site.SLURMD_START}"' + (', "{conf}"' if dynamic else "")
+    config = CONFIG.format(start=start, stop=site.SLURMD_STOP, restart=site.SLURMCTLD_RESTART)
     name = "n1" if dynamic else None
-    with hooking.up(folder, NODES, slurm=slurm, config=CONFIG, dynamic=name) as cluster:
+    with hooking.up(folder, NODES, slurm=slurm, config=config, dynamic=name) as cluster:
         (cluster.folder / "mig.yaml").write_text(YAML)
         yield cluster
 
@@ -118,8 +120,10 @@ def state(cluster: Cluster) -> str:
 def must_have(cluster: Cluster, layout: Mapping[str, int]) -> None:
     """n1 is in service, and all who know of its slices know these."""
     hooking.wait_for(
-        lambda: state(cluster).split("+")[0] in ("IDLE", "MIXED", "ALLOCATED")
-        and "DRAIN" not in state(cluster),
+        lambda: (
+            state(cluster).split("+")[0] in ("IDLE", "MIXED", "ALLOCATED")
+            and "DRAIN" not in state(cluster)
+        ),
         "n1 in service",
         cluster,
         20,

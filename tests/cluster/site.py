@@ -28,7 +28,11 @@ end() {  # stops the process of a pid file, if it runs
 }
 """
 _STOP = "end /run/cluster/nodes/$(uname -n)/slurmd.pid\n"
-_START = f'eval "exec slurmd -N $(uname -n) $(cat /etc/slurm/{OPTIONS})"\n'
+# With words of its own it is started with those, and from then on.
+_START = f"""\
+[ -z "$1" ] || printf "%s\\n" "-Z --conf '$1'" >/etc/slurm/{OPTIONS}
+eval "exec slurmd -N $(uname -n) $(cat /etc/slurm/{OPTIONS})"
+"""
 _RESTART = "end /run/cluster/slurmctld.pid\n"
 
 

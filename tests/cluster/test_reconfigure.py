@@ -1,16 +1,19 @@
 """`slurm-mig reconfigure` on real clusters, by each way, while jobs watch; and what goes wrong."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.cluster import hooking
+from tests.cluster import hooking, reach
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
-from tests.cluster.slurmconf import CONTROLLER
 
-WAYS = {"24.11, static": ("24.11", False)}
+WAYS = {
+    "24.11, static": ("24.11", False),
+    "24.11, dynamic": ("24.11", True),
+    "22.05, static": ("22.05", False),
+    "22.05, dynamic": ("22.05", True),
+}
 PHASES = ("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH", "START", "VERIFY", "RESUME")
 
 
@@ -57,11 +60,11 @@ def other(cluster: Cluster) -> str:
 def test_there_and_back_with_jobs_on_both_layouts(cluster: Cluster, watchers: on.Watchers) -> None:
     for label in ("mixed", "seven"):
         done = on.reconfigure(cluster, label)
-        print(done.stdout); assert done.returncode == 0, done
+        assert done.returncode == 0, done
         on.must_have(cluster, on.LAYOUTS[label])
         assert f"n1, {label}: done in" in done.stdout
         for profile in on.LAYOUTS[label]:
-            (answer,) = on.reach.of_job(cluster, "-w", "n1", f"--gres=gpu:{on.TYPE}{profile}:1")
+            (answer,) = reach.of_job(cluster, "-w", "n1", f"--gres=gpu:{on.TYPE}{profile}:1")
             on.must_match([(profile, on.slices(answer))])
 
 
@@ -72,5 +75,6 @@ def test_killed_and_recovered(cluster: Cluster, watchers: on.Watchers, phase: st
     if on.record(cluster):
         assert "DRAIN" in on.state(cluster) or phase in ("DRAIN", "RESUME")
         done = on.recover(cluster)
-        print(done.stdout); assert done.returncode == 0, done
+        print(done.stdout)
+        assert done.returncode == 0, done
     on.must_have(cluster, on.LAYOUTS[label])

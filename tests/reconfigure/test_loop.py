@@ -1,6 +1,7 @@
 """One node: as wanted, or as before, or drained with a reason that is true. Nothing else, ever."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from slurm_mig.reconfigure.run import Run
 from tests.fakes_slurm import FakeSlurmClient
 from tests.reconfigure.worlds import FORMER_TYPES, NODE, RUN, TARGET_TYPES, Bench, Killed
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "24.11, static": {"release": "24.11.5", "dynamic": False},
     "24.11, dynamic": {"release": "24.11.5", "dynamic": True},
     "22.05, dynamic": {"release": "22.05.8", "dynamic": True},
@@ -98,11 +99,11 @@ def test_killed_at_every_call_and_undone(bench: Bench) -> None:
 
 
 def _killed_everywhere(bench: Bench, *, undo: bool) -> int:
-    kind = {"release": str(bench.slurm.release), "dynamic": bench.dynamic}
+    kind: dict[str, Any] = {"release": str(bench.slurm.release), "dynamic": bench.dynamic}
     number = 0
     while True:
         number += 1
-        one = Bench(bench.root / str(number), **kind)  # type: ignore[arg-type]
+        one = Bench(bench.root / str(number), **kind)
         one.root.mkdir()
         one.kill_at = number
         try:

@@ -18,6 +18,7 @@ from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import Event, Options, World
+from slurm_mig.slurm.client import NodeState
 from slurm_mig.slurm.version import SlurmVersion
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 
@@ -205,7 +206,7 @@ class Slurmd:
             self.bench.slurm.stop_slurmd(NODE)
         self.bench.call("stopped")
 
-    def start(self) -> None:
+    def start(self, words: Mapping[str, str]) -> None:
         bench = self.bench
         bench.call("start")
         if bench.loaded is None:
@@ -229,15 +230,26 @@ class Publisher:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
 
-    @property
-    def needs_it_empty(self) -> bool:
+    def choose(self, node: NodeState) -> Mapping[str, str]:
+        return {"way": "fake"}
+
+    def begin(self, name: str, notes: Mapping[str, str]) -> None:
+        self.bench.call("begin")
+
+    def needs_it_empty(self, notes: Mapping[str, str]) -> bool:
         return self.bench.dynamic
 
-    def types(self) -> Mapping[str, int]:
+    def types(self, notes: Mapping[str, str]) -> Mapping[str, int]:
         self.bench.call("types")
         return dict(self.bench.live)
 
-    def publish(self, notes: Mapping[str, str]) -> None:
+    def start_words(self, notes: Mapping[str, str], reason: str) -> Mapping[str, str]:
+        return {}
+
+    def end(self, name: str) -> None:
+        self.bench.call("end")
+
+    def publish(self, name: str, notes: Mapping[str, str], *, back: bool) -> None:
         bench = self.bench
         bench.call("publish")
         if bench.dynamic:
