@@ -64,5 +64,27 @@ class SlurmError(SlurmMigError):
     """Slurm is not there, did not answer, or is of a version that we cannot serve."""
 
 
+class SlurmNotAnswering(SlurmError):
+    """slurmctld could not be asked: nothing is known of what it would have said.
+
+    `unsent`: the question cannot have reached it, so nothing was changed either.
+    """
+
+    def __init__(self, message: str, unsent: bool = False) -> None:
+        super().__init__(message, unsent)
+        self.unsent = unsent
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SlurmRefused(SlurmError):
+    """slurmctld was asked and said no; nothing was changed."""
+
+
+class NoSuchNode(SlurmRefused):
+    """slurmctld was asked and knows no node, or not all nodes, of those names."""
+
+
 class HookError(SlurmMigError):
     """A hook cannot vouch for a job's slices, or for what it was told about them."""

@@ -13,10 +13,11 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> bool:
     """Make `path` hold `text`; true if it had to be written, false if it already did.
 
     The new file is complete and on the disk before it takes the name. A link at `path` is
-    replaced, not followed. An existing file keeps its mode and owner.
+    replaced, not followed. An existing file keeps its mode and owner. Bytes that are no text
+    go by surrogateescape, as read_conf() has them.
     Raises OSError; then `path` is as it was.
     """
-    data = text.encode()
+    data = text.encode(errors="surrogateescape")
     kept = _regular(path)
     if kept is not None and path.read_bytes() == data:
         return False

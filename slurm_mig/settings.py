@@ -56,38 +56,33 @@ class Settings(NamedTuple):
 
 def load(root: Path) -> Settings:
     """The site's settings, the defaults where it has none. Refused, with all that is wrong."""
+    text = text_of(root)
+    return Settings() if text is None else parse(text)
+
+
+def text_of(root: Path) -> str | None:
+    """What the site's file holds, for every table's reader; None without one. Raises Refused."""
     try:
         folder = rootfiles.open_folder(str(root), FOLDER)
         try:
             data = rootfiles.read_file(folder, NAME, _LIMIT)
         finally:
             os.close(folder)
-        text = data.decode()
+        return data.decode()
     except FileNotFoundError:
-        return Settings()
+        return None
     except OSError as error:
         raise Refused(FILE, [f"{error.strerror}: it must be a file of root's, no link"]) from None
     except UnicodeDecodeError:
         raise Refused(FILE, ["it is not UTF-8 text"]) from None
     except HookError as error:
         raise Refused(FILE, [str(error)]) from None
-    return parse(text)
 
 
 def parse(text: str) -> Settings:
     """The settings in `text`. Refused, with all that is wrong at once."""
-    import tomllib  # only where there is something to parse
-
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(FILE, [f"it is no TOML: {error}"]) from None
-    problems = [
-        f"there is no table {name!a}: known are {', '.join(sorted(_TABLES))}"
-        for name in tables
-        if name not in _TABLES
-    ]
-    table = tables.get("partition", {})
+    problems: list[str] = []
+    table = tables(text, problems).get("partition", {})
     if not isinstance(table, dict):
         problems.append("partition is no table: write [partition] on a line of its own")
         table = {}
@@ -96,6 +91,22 @@ def parse(text: str) -> Settings:
     if problems:
         raise Refused(FILE, problems)
     return Settings()._replace(chosen=frozenset(values), **values)
+
+
+def tables(text: str, problems: list[str]) -> Mapping[str, object]:
+    """Every table in `text`; those that nobody knows go to `problems`. Raises Refused."""
+    import tomllib  # only where there is something to parse
+
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(FILE, [f"it is no TOML: {error}"]) from None
+    problems += [
+        f"there is no table {name!a}: known are {', '.join(sorted(_TABLES))}"
+        for name in found
+        if name not in _TABLES
+    ]
+    return found
 
 
 def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
@@ -125,22 +136,27 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
 
 def _is_command(place: str, *, may_be_empty: bool = False) -> Callable[[object], str | None]:
     """A check of a command's words, in one of which `place` must stand."""
+    return lambda value: command_problem(value, place, may_be_empty=may_be_empty)
 
-    def check(value: object) -> str | None:
-        if not isinstance(value, list) or not all(_is_word(word) for word in value):
-            return f'write a list of words, such as ["program", "-i", "{place}"]: no shell reads it'
-        if not value:
-            return None if may_be_empty else "it has no words"
-        if "/" in value[0] and not value[0].startswith("/"):
-            return f"{value[0]!a} is neither a name nor a path from /"
-        places = [found for word in value for found in re.findall(r"\{[^{}]*\}?", word)]
-        wrong = sorted({found for found in places if found != place})
-        if wrong or place in value[0]:
-            return f"only {place} stands for something, and not in the program: {wrong or value[0]}"
-        # Without it the command would reset, or stop, more than was meant.
-        return None if places else f"no word has {place} in it"
 
-    return check
+def command_problem(
+    value: object, place: str | None, *, may_be_empty: bool = False, must: bool = True
+) -> str | None:
+    """What is wrong with a command's words; `place` may stand in them, and must, with `must`."""
+    if not isinstance(value, list) or not all(_is_word(word) for word in value):
+        example = f', "-i", "{place}"' if place else ', "-x"'
+        return f'write a list of words, such as ["program"{example}]: no shell reads it'
+    if not value:
+        return None if may_be_empty else "it has no words"
+    if "/" in value[0] and not value[0].startswith("/"):
+        return f"{value[0]!a} is neither a name nor a path from /"
+    places = [found for word in value for found in re.findall(r"\{[^{}]*\}?", word)]
+    wrong = sorted({found for found in places if found != place})
+    if wrong or (place is not None and place in value[0]):
+        what = f"only {place} stands for something" if place else "nothing stands for something"
+        return f"{what}, and not in the program: {wrong or value[0]}"
+    # Without it the command would reset, or stop, more than was meant.
+    return f"no word has {place} in it" if must and not places else None
 
 
 def _is_word(value: object) -> bool:
@@ -163,9 +179,14 @@ def is_unit(value: str) -> bool:
 
 
 def _is_seconds(value: object) -> str | None:
+    return seconds_problem(value, _MAX_S)
+
+
+def seconds_problem(value: object, most: float) -> str | None:
+    """What is wrong with a time."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= _MAX_S:  # type: ignore[operator]
-        return f"write a number of seconds above 0, at most {_MAX_S:g}"
+    if not number or not 0 < value <= most:  # type: ignore[operator]
+        return f"write a number of seconds above 0, at most {most:g}"
     return None
 
 

@@ -40,8 +40,10 @@ def command(ctx: click.Context, as_json: bool, slurmd_options: str) -> int:
     facts = look(request, _hook_facts(str(root)))
     findings = examine(facts)
     if as_json:
-        _print_json(facts.node_name, findings)
+        _print_json(facts.node_name, facts.slurm_client, findings)
     else:
+        if facts.slurm_client:
+            click.echo(f"{facts.node_name}: slurmctld is asked by {facts.slurm_client}")
         _print(facts.node_name, findings)
     return 1 if any(finding.level == "wrong" for finding in findings) else 0
 
@@ -56,11 +58,12 @@ def _hook_facts(root: str) -> HookFacts:
     return HookFacts(found.problem, prolog_s, registry.LOCK_WAIT_S + 1 + found.leftover_wait_s)
 
 
-def _print_json(node: str, findings: list[Finding]) -> None:
+def _print_json(node: str, client: str | None, findings: list[Finding]) -> None:
     import json
 
     listed = [finding._asdict() for finding in findings]
-    click.echo(json.dumps({"version": 1, "node": node, "findings": listed}, indent=2))
+    told = {"version": 1, "node": node, "slurm_client": client, "findings": listed}
+    click.echo(json.dumps(told, indent=2))
 
 
 def _print(node: str, findings: list[Finding]) -> None:

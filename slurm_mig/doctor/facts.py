@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     `scripts` has what stands behind Prolog=, Epilog=, TaskProlog= (keys in lower case); a
     setting that names nothing that is there has an empty tuple; `hook_folder` has slurm-mig's.
     `gres_map` is the map as it lies there ({} where there is none), `fresh_map` as it would be
-    made now; `disagreements` says why none can be.
+    made now; `disagreements` says why none can be. `slurm_client` says how slurmctld is asked.
     """
 
     node_name: str
@@ -54,6 +54,7 @@ class Facts(NamedTuple):
     disagreements: tuple[str, ...] = ()
     nvml_plugin: bool | None = None
     nvml_link: bool | None = None
+    slurm_client: str | None = None
     could_not_look: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
+from slurm_mig.slurm.choose import choose_client
 from slurm_mig.slurm.conf import Conf, read_conf
 from slurm_mig.slurm.daemon import host_name, slurmd_start
 from slurm_mig.slurm.drift import autodetect_of
@@ -76,6 +77,7 @@ def look(request: Request, hooks: HookFacts) -> Facts:
         gres_map=looker.ask("gres map", lambda: store.read(root)),
         nvml_plugin=_nvml_plugin(root, conf),
         nvml_link=found_without_version(),
+        slurm_client=looker.ask("Slurm's commands", lambda: choose_client(root).told()),
     )
     fresh, why = _fresh(request, looker)
     return facts._replace(

@@ -1,1 +1,1 @@
-"""Drain, repartition, resume: one node, or many."""
+"""reconfigure: a node's GPUs, its files and Slurm brought to another partitioning together."""

@@ -1,6 +1,7 @@
 """Our part of a file that is also others': a marked block, the rest left as it is."""
 
 from slurm_mig.errors import Refused
+from slurm_mig.slurm.lines import file_lines
 
 BEGIN = "# BEGIN slurm-mig"
 END = "# END slurm-mig"
@@ -17,7 +18,7 @@ def replace(text: str, block: str, label: str = "") -> str:
 
     Raises Refused where the marks are not whole pairs: then nobody knows whose a line is.
     """
-    lines = text.splitlines(keepends=True)
+    lines = file_lines(text)
     place = _find(lines, label)
     if place is None:
         if text and not text.endswith("\n"):
@@ -29,13 +30,26 @@ def replace(text: str, block: str, label: str = "") -> str:
 
 def extract(text: str, label: str = "") -> str:
     """What stands between the marks of this label; "" without them. Raises Refused as replace()."""
-    lines = text.splitlines(keepends=True)
+    lines = file_lines(text)
     place = _find(lines, label)
     return "".join(lines[place[0] + 1 : place[1]]) if place else ""
 
 
+def stretches(text: str) -> list[tuple[str, int, int]]:
+    """Label, line of the first mark and of the last, of every block. Raises Refused as replace().
+
+    Lines are counted from 0, as file_lines() has them.
+    """
+    found = _find_all(file_lines(text))
+    return [(label, first, last) for label, (first, last) in found.items()]
+
+
 def _find(lines: list[str], label: str) -> tuple[int, int] | None:
-    """First and last line of the block of this label, after a look at every mark."""
+    return _find_all(lines).get(label)
+
+
+def _find_all(lines: list[str]) -> dict[str, tuple[int, int]]:
+    """First and last line of the block of each label, after a look at every mark."""
     found: dict[str, tuple[int, int]] = {}
     opened: tuple[str, int] | None = None
     for at, line in enumerate(lines):
@@ -51,7 +65,7 @@ def _find(lines: list[str], label: str) -> tuple[int, int] | None:
             opened = None
     if opened is not None:
         raise _damaged(opened[1], lines[opened[1]])
-    return found.get(label)
+    return found
 
 
 def _mark(mark: str, label: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ USUAL_PLACES = (
     "/usr/local/etc/slurm.conf",
     "/opt/slurm/etc/slurm.conf",
 )
-_INCLUDE = re.compile(r"\s*include\s+(?:\"([^\"]+)\"|(\S+))\s*$", re.IGNORECASE)
+_INCLUDE = re.compile(r"include\s+(?:\"([^\"]+)\"|(\S+))\s*$", re.IGNORECASE)
 _DEEPEST = 10  # of files that include files
 # A line that begins so describes one thing; its other words are no settings of the cluster.
 _RECORDS = {"nodename", "partitionname", "nodeset", "downnodes", "frontendname"}
@@ -112,19 +112,22 @@ def find_slurm_conf(root: Path) -> Path | None:
     return next((path for place in places if (path := under(root, place)).is_file()), None)
 
 
-def read_conf(path: Path) -> Conf:
-    """The file and all that it includes. Raises ConfError, which names the file and the line."""
-    return Conf(path, tuple(_lines(path, path.parent, _DEEPEST)))
+def read_conf(path: Path, read: Callable[[Path], str] | None = None) -> Conf:
+    """The file and all that it includes. Raises ConfError, which names the file and the line.
+
+    `read` gives the text of a file; None is for what is on the disk.
+    """
+    return Conf(path, tuple(_lines(path, path.parent, _DEEPEST, read or read_text)))
 
 
-def _lines(path: Path, folder: Path, depth: int) -> Iterator[ConfLine]:
+def _lines(path: Path, folder: Path, depth: int, read: Callable[[Path], str]) -> Iterator[ConfLine]:
     if depth == 0:
         raise ConfError(f"{path}: files include each other more than {_DEEPEST} deep")
-    for line in joined(_read(path)):
+    for line in joined(read(path)):
         include = _INCLUDE.match(line.text)
         if include is not None:
             # Slurm looks beside slurm.conf, wherever the including file lies.
-            yield from _lines(folder / (include[1] or include[2]), folder, depth - 1)
+            yield from _lines(folder / (include[1] or include[2]), folder, depth - 1, read)
         else:
             yield ConfLine(path, line.first, line.last, _pairs(path, line))
 
@@ -136,7 +139,8 @@ def _pairs(path: Path, line: Joined) -> tuple[tuple[str, str], ...]:
         raise ConfError(f"{path}: {why}") from why
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of Slurm's: line ends, and bytes that are no text, as they are. Raises ConfError."""
     try:
         return path.read_bytes().decode(errors="surrogateescape")
     except OSError as why:

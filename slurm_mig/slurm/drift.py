@@ -44,6 +44,12 @@ def autodetect_of(text: str, node: str) -> str:
     return _PerNode(text).autodetect(node)
 
 
+def node_lines(text: str, node: str) -> list[str]:
+    """What a gres.conf says of a node's GPUs, as lines with its NodeName=. Raises ConfError."""
+    found = _PerNode(text)
+    return [f"NodeName={node} {line}" for line in found.view(found.places(node))]
+
+
 class _PerNode:
     """What a gres.conf says to each node."""
 

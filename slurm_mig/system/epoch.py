@@ -40,14 +40,19 @@ def generation(root: str) -> int:
 def next_generation(root: str) -> int:
     """Say that the partitioning is about to change: every gres map is stale from now on.
 
-    Returns the new number. Raises OSError or HookError; then nothing may be changed.
+    Returns the new number. Raises HookError; then nothing may be changed.
     """
     number = generation(root) + 1
-    folder = rootfiles.open_folder(root, FOLDER, make=0o755)
     try:
-        rootfiles.replace_file(folder, GENERATION, b"%d\n" % number, 0o644)
-    finally:
-        os.close(folder)
+        folder = rootfiles.open_folder(root, FOLDER, make=0o755)
+        try:
+            rootfiles.replace_file(folder, GENERATION, b"%d\n" % number, 0o644)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        where = f"{FOLDER}/{GENERATION}"
+        why = f"{where} could not be written: {error.strerror}"
+        raise HookError(f"{why}: see to {FOLDER}, then run it again") from None
     return number
 
 

@@ -41,8 +41,10 @@ def _enter(handle: int, name: str, make: int | None) -> int:
     try:
         os.mkdir(name, make, dir_fd=handle)
     except FileExistsError:  # another hook was faster
-        pass
-    return os.open(name, _FOLDER, dir_fd=handle)
+        return os.open(name, _FOLDER, dir_fd=handle)
+    made = os.open(name, _FOLDER, dir_fd=handle)
+    os.fchmod(made, make)  # mkdir's own mode is cut by the umask: jobs read what hooks write here
+    return made
 
 
 def _must_be_roots(handle: int, path: str) -> None:

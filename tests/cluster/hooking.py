@@ -1,7 +1,10 @@
 """A cluster whose Slurm runs slurm-mig's hooks, and what they leave behind on its nodes."""
 
 import contextlib
+import functools
 import json
+import re
+import string
 import subprocess
 import sys
 import time
@@ -11,11 +14,11 @@ from typing import Any
 
 from tests.cluster import site
 from tests.cluster.cluster import Cluster
+from tests.cluster.majors import own_majors
 from tests.cluster.node import ClusterError, environment
 from tests.cluster.simulated import simulate
 from tests.cluster.slurmconf import CONTROLLER
 from tests.cluster.slurmds import Machine
-from tests.sim import tree
 from tests.sim.api import Sim
 
 HOOKS = "/run/checkout/hooks"
@@ -44,15 +47,18 @@ def up(
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
     every = {key: text for key, text in {**SETTINGS, **(settings or {})}.items() if text}
-    with Cluster.up(
-        folder,
-        nodes,
-        slurm=slurm,
-        settings=every,
-        cpus=cpus,
-        make_machine=_machine,
-        dynamic=dynamic,
-    ) as made:
+    with (
+        own_majors() as majors,
+        Cluster.up(
+            folder,
+            nodes,
+            slurm=slurm,
+            settings=every,
+            cpus=cpus,
+            make_machine=functools.partial(_machine, majors),
+            dynamic=dynamic,
+        ) as made,
+    ):
         for name in made.names:
             if config:
                 (made.node(name).root / "etc/slurm-mig/config.toml").write_text(config)
@@ -60,19 +66,14 @@ def up(
         yield made
 
 
-def _machine(folder: Path, gpus: Sequence[str]) -> Machine:
-    """A simulated machine whose caps have a major of their own among the nodes n1 to n4.
-
-    All nodes of a cluster show the same processes: with one major for all of them a hook would
-    take a process of another node, on the cap of the same number, for one on its own.
-    """
+def _machine(majors: Sequence[int], folder: Path, gpus: Sequence[str]) -> Machine:
+    """A simulated machine whose caps have one of these majors, by its place among n1, n2, ..."""
     sim = simulate(folder, gpus)
-    number = int(folder.name.removeprefix("n"))
-    majors = tree.unused_majors(Path("/proc/devices").read_text(), 5)
+    own = majors[int(folder.name.lstrip(string.ascii_letters))]
     devices = sim.root / "proc/devices"
-    usual, own = (f"\n{major} nvidia-caps\n" for major in (majors[0], majors[number]))
+    text = re.sub(r"\n *\d+ nvidia-caps\n", f"\n{own} nvidia-caps\n", devices.read_text())
     devices.chmod(0o644)
-    devices.write_text(devices.read_text().replace(usual, own))
+    devices.write_text(text)
     devices.chmod(0o444)
     Sim(folder).make_nodes()
     return sim

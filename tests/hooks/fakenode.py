@@ -12,7 +12,7 @@ from typing import Any
 
 from slurm_mig.hooks.run import run
 
-CAPS_MAJOR = 240
+CAPS_MAJOR = 599  # no other test's: epilogs of clusters look at all processes
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
 # GPU 0 is cut into one 3g and two 1g; GPU 1 has two compute instances on one 2g; GPU 2 is whole.
 SLICES = (

@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.hooks import gres_map, machine
 from slurm_mig.hooks.slices import Slice
-from tests.hooks.fakenode import FakeNode
+from tests.hooks.fakenode import CAPS_MAJOR, FakeNode
 
 CAPABILITY = "proc/driver/nvidia/capabilities/gpu0/mig/gi9"
 
@@ -49,8 +49,9 @@ def test_device_files(node: FakeNode) -> None:
     cap(node).symlink_to("nvidia-cap84")
     assert ["no character device" in line for line in problems(node)] == [True]
     cap(node).unlink()
-    node.mknod("/dev/nvidia-caps/nvidia-cap85", 240, 86)
-    assert ["240:86, not 240:85" in line for line in problems(node)] == [True]
+    node.mknod("/dev/nvidia-caps/nvidia-cap85", CAPS_MAJOR, 86)
+    wrong = f"{CAPS_MAJOR}:86, not {CAPS_MAJOR}:85"
+    assert [wrong in line for line in problems(node)] == [True]
 
 
 def test_a_whole_gpu_needs_only_its_file(node: FakeNode) -> None:

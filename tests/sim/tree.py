@@ -35,12 +35,17 @@ def _capabilities() -> Iterator[tuple[str, int]]:
                 yield f"gpu{gpu}/gi{gi}/ci{ci}/access", number + 1 + ci
 
 
+def used_majors(devices: str) -> set[int]:
+    """All majors, of blocks too, that /proc/devices names."""
+    return {int(number) for number in re.findall(r"^ *(\d+) ", devices, re.MULTILINE)}
+
+
 def unused_majors(devices: str, count: int) -> list[int]:
     """Character majors (240-254, for local use) that this machine has no driver for.
 
     With a driver behind it, opening a node would reach that driver: it must be ENXIO.
     """
-    used = {int(number) for number in re.findall(r"^ *(\d+) ", devices, re.MULTILINE)}
+    used = used_majors(devices)
     free = [number for number in range(240, 255) if number not in used]
     if len(free) < count:
         raise SimError("no free character major between 240 and 254 on this machine")

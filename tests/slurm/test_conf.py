@@ -54,7 +54,7 @@ def test_included_files_are_read_where_they_are_named(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more/nodes.conf").write_text("B=2\nInclude deeper.conf\n")
     (tmp_path / "deeper.conf").write_text("C=3\n")
-    read = conf(tmp_path, "A=1\n include more/nodes.conf\nB=4\n")
+    read = conf(tmp_path, "A=1\ninclude more/nodes.conf\nB=4\n")
     assert [(line.values[0], line.file.name) for line in read.lines] == [
         (("A", "1"), "slurm.conf"),
         (("B", "2"), "nodes.conf"),
@@ -73,6 +73,7 @@ def test_an_absolute_include(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("A=1\nsome words\n", r"slurm\.conf: line 2: Slurm cannot read 'some words'"),
+        (" Include x.conf\n", r"slurm\.conf: line 1: Slurm cannot read"),
         ("Include nowhere.conf\n", r"nowhere\.conf: No such file"),
         ("Include slurm.conf\n", "include each other"),
     ],

@@ -1,5 +1,6 @@
 """Boot id and generation: what makes a map, a record or a journal one of now."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,14 @@ def test_the_boot_is_that_of_the_machine_below_root_if_it_says(tmp_path: Path) -
     moved.mkdir(parents=True)
     (moved / "boot_id").write_text("another\n")
     assert epoch.boot_id(str(tmp_path)) == "another"
+
+
+def test_a_generation_that_cannot_be_written_says_where(tmp_path: Path, run: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(HookError, match=r"^/run/slurm-mig/generation could not be written: "):
+            epoch.next_generation(str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(run.iterdir()) == []

@@ -24,6 +24,7 @@ from slurm_mig.gpu.change.prepare import (
 )
 from slurm_mig.gpu.change.reset import resetter
 from slurm_mig.gpu.change.transaction import FORMER, NOTHING, Bounds, Ports, Result
+from slurm_mig.gpu.nvml import adapter
 from slurm_mig.gpu.partitioning import LiveGpu
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.survey import survey_each
@@ -88,6 +89,7 @@ def run_recover(request: Request, *, undo: bool = False) -> Outcome:
 def _alone(request: Request) -> Iterator[None]:
     if preflight.effective_uid() != 0:
         raise Refused(NOTHING_CHANGED, [preflight.NOT_ROOT])
+    adapter.load()  # each step that asks NVML is a process of its own
     with only_one(request.root, request.settings.lock_timeout_s):
         yield
 

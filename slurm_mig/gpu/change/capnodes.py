@@ -8,7 +8,6 @@ stay: nothing is behind them, and who comes back to a layout finds them there.
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,7 +134,7 @@ def make_node(root: Path, path: str, numbers: tuple[int, int], mode: int) -> Non
     is not root's alone.
     """
     name = path.rpartition("/")[2]
-    folder = _folder(root)
+    folder = rootfiles.open_folder(str(root), FOLDER, make=0o755)
     draft = f".{name}.{os.getpid()}"
     try:
         rootfiles.remove(folder, draft)  # of one that was killed and had our pid
@@ -148,16 +147,6 @@ def make_node(root: Path, path: str, numbers: tuple[int, int], mode: int) -> Non
             raise
     finally:
         os.close(folder)
-
-
-def _folder(root: Path) -> int:
-    """The folder of cap nodes, root's alone and open to all to enter; made if it is missing."""
-    with suppress(FileNotFoundError):
-        return rootfiles.open_folder(str(root), FOLDER)
-    os.close(rootfiles.open_folder(str(root), FOLDER, make=0o755))
-    folder = rootfiles.open_folder(str(root), FOLDER)
-    os.fchmod(folder, 0o755)  # mkdir's own mode is cut by the umask
-    return folder
 
 
 def _run_modprobe(access: str) -> None:

@@ -4,7 +4,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EDQUOT, ENOSPC, EROFS
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def only_one(root: Path, wait_s: float) -> Iterator[None]:
     handle = _open(root)
     try:
         _wait(root, handle, time.monotonic() + wait_s)
-        _sign(handle)
+        with suppress(OSError):  # it only tells others who it is; a full /run takes no name
+            _sign(handle)
         try:
             yield
         finally:
@@ -67,7 +69,7 @@ def _open(root: Path) -> int:
         finally:
             os.close(folder)
     except OSError as error:
-        raise Refused(FILE, [f"{error.strerror}: it must be a file of root's, no link"]) from None
+        raise Refused(FILE, [f"{error.strerror}: {_what_helps(error)}"]) from None
     except HookError as error:
         raise Refused(FILE, [str(error)]) from None
     found = os.fstat(handle)
@@ -75,6 +77,14 @@ def _open(root: Path) -> int:
         os.close(handle)
         raise Refused(FILE, ["it is no file of root's alone: remove it"])
     return handle
+
+
+def _what_helps(error: OSError) -> str:
+    if error.errno in (ENOSPC, EDQUOT):
+        return "make room there"
+    if error.errno == EROFS:
+        return "have it mounted writable"
+    return "it must be a file of root's, no link"
 
 
 def _wait(root: Path, handle: int, end: float) -> None:

@@ -4,17 +4,19 @@ No shell, no environment of the caller's, no path but a fixed one, an end to eve
 """
 
 import os
-import selectors
-import shutil
+import select
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurm_mig.errors import CommandError
 from slurm_mig.system.printable import printable
+
+if TYPE_CHECKING:
+    import subprocess
 
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT_BYTES = 1 << 16  # of what it prints: the end, where the reason stands
@@ -40,7 +42,9 @@ def filled(words: Sequence[str], place: str, value: str) -> tuple[str, ...]:
 
 def find(program: str) -> str | None:
     """Where a site's program lies; None where it is not installed."""
-    return shutil.which(program, path=SAFE_PATH)
+    folders = [""] if "/" in program else SAFE_PATH.split(":")
+    paths = (os.path.join(folder, program) for folder in folders)  # noqa: PTH118
+    return next((path for path in paths if _is_program(path)), None)
 
 
 def run(words: Sequence[str], timeout_s: float) -> Done:
@@ -52,6 +56,8 @@ def run(words: Sequence[str], timeout_s: float) -> Done:
     program = find(words[0])
     if program is None:
         raise CommandError(f"{words[0]} is not installed (looked in {SAFE_PATH})")
+    import subprocess  # dear, and most runs have nothing to run
+
     try:
         process = subprocess.Popen(
             [program, *words[1:]],
@@ -89,6 +95,10 @@ def shown(words: Sequence[str]) -> str:
     return printable(" ".join(words), 120)
 
 
+def _is_program(path: str) -> bool:
+    return os.access(path, os.X_OK) and Path(path).is_file()
+
+
 def _until_its_end(process: "subprocess.Popen[bytes]", end: float) -> bytes | None:
     """What it printed, when it has ended; None when `end` came first.
 
@@ -101,17 +111,17 @@ def _until_its_end(process: "subprocess.Popen[bytes]", end: float) -> bytes | No
     said = b""
     ended = os.pidfd_open(process.pid)
     try:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(ended, selectors.EVENT_READ)
-            waiting.register(out, selectors.EVENT_READ)
-            while (left := end - time.monotonic()) > 0:
-                ready = {key.fd for key, _ in waiting.select(left)}
-                chunk = _read(out) if out in ready else None
-                said = (said + (chunk or b""))[-_KEPT_BYTES:]
-                if chunk == b"":
-                    waiting.unregister(out)
-                if ended in ready and not chunk:
-                    return said
+        waiting = select.poll()
+        waiting.register(ended, select.POLLIN)
+        waiting.register(out, select.POLLIN)
+        while (left := end - time.monotonic()) > 0:
+            ready = {handle for handle, _ in waiting.poll(left * 1000)}
+            chunk = _read(out) if out in ready else None
+            said = (said + (chunk or b""))[-_KEPT_BYTES:]
+            if chunk == b"":
+                waiting.unregister(out)
+            if ended in ready and not chunk:
+                return said
         return None
     finally:
         os.close(ended)
@@ -130,5 +140,6 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End its whole group. One that the kernel holds fast (a GPU that hangs) is not waited for."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(1.0)
+    end = time.monotonic() + 1.0
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)

@@ -1,9 +1,7 @@
 """GPU models by name, for planning where there is no such GPU (models.toml)."""
 
-import difflib
-import tomllib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from slurm_mig.errors import UsageError
@@ -22,7 +20,9 @@ _WORDS = {
 
 @cache
 def _models() -> dict[str, dict[str, Any]]:
-    text = resources.files(__package__).joinpath("models.toml").read_text("utf-8")
+    import tomllib  # for those who have no GPU to ask
+
+    text = Path(__file__).with_name("models.toml").read_text("utf-8")
     models: dict[str, dict[str, Any]] = tomllib.loads(text)["models"]
     return models
 
@@ -94,6 +94,8 @@ def _row(key: str) -> dict[str, Any]:
     models = _models()
     if key in models:
         return models[key]
+    import difflib
+
     near = difflib.get_close_matches(key.lower(), models, n=1, cutoff=0.5)
     meant = f"did you mean {near[0]}? " if near else ""
     raise UsageError(f"no GPU model {key!r} is known: {meant}There are {', '.join(keys())}")

@@ -54,6 +54,11 @@ def opened(make: "Callable[[Any], _Adapter]") -> "Iterator[_Adapter]":
         adapter.ask(MACHINE, pynvml.nvmlShutdown)
 
 
+def load() -> None:
+    """Load the module, not the library: before a fork, so that no child has to do it."""
+    import pynvml  # noqa: F401
+
+
 class Pynvml:
     """`Nvml` over the pynvml module.
 

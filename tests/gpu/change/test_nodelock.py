@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -157,3 +158,36 @@ def test_an_error_inside_lets_it_go(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with only_one(tmp_path, 0):
         pass
+
+
+def test_a_full_disk_takes_no_name_and_is_no_hindrance(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with only_one(tmp_path, 0):
+        pass
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with only_one(tmp_path, 0):
+            assert holder(tmp_path) is None
+            assert "that `fuser /run/slurm-mig/partition.lock` names" in refused(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_read_only_folder_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "run/slurm-mig").mkdir(parents=True)
+    with mounted(tmp_path / "run/slurm-mig", "ro,mode=755"):
+        assert refused(tmp_path) == f"{FILE}: Read-only file system: have it mounted writable"
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small file system of its own there."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False
+    )
+    if done.returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -515,7 +515,7 @@ def _applies(scene: Scene, plans: list) -> int:  # type: ignore[type-arg]
         code = 1
         try:
             code = 0 if scene.apply(plans).outcome == "done" else 2
-        except (Refused, JournalError):
+        except (Refused, JournalError, NvmlError):  # nothing was changed by this one
             code = 7
         finally:
             os._exit(code)

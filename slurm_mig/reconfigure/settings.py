@@ -1,0 +1,101 @@
+"""/etc/slurm-mig/config.toml, table [reconfigure]: what a site may choose for whole reconfigures.
+
+All optional, and as strict as [partition]: with a typo the wrong daemon would be restarted.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from slurm_mig.errors import Refused
+from slurm_mig.settings import FILE, Words, command_problem, seconds_problem, tables, text_of
+
+TABLE = "reconfigure"
+_LONGEST_WAIT_S = 30 * 86400.0
+_LONGEST_S = 3600.0
+
+
+class ReconfigureSettings(NamedTuple):
+    """What a site may choose.
+
+    `slurmctld_restart_command` restarts slurmctld, where this Slurm takes new GRES only so;
+    empty: the site has none. `slurmd_stop_command` and `slurmd_start_command` are for this node's
+    slurmd; the last gets a dynamic node's words for {conf}, should one of its own have that.
+    `shared_conf` is the slurm.conf to edit, "" for the one that this machine's Slurm reads;
+    `shared_gres_conf` a gres.conf of many nodes, "" for the node's own beside its slurm.conf.
+    `timeout_s` bounds the wait for jobs, `answer_timeout_s` the wait for slurmctld,
+    `register_timeout_s` that for slurmd's registration, `publish_timeout_s` that for others who
+    write to the same files. `chosen` names the settings that the site's file has.
+    """
+
+    slurmctld_restart_command: Words = ()
+    slurmd_stop_command: Words = ("systemctl", "stop", "slurmd.service")
+    slurmd_start_command: Words = ("systemctl", "start", "slurmd.service")
+    shared_conf: str = ""
+    shared_gres_conf: str = ""
+    timeout_s: float = 86400.0
+    answer_timeout_s: float = 60.0
+    register_timeout_s: float = 120.0
+    publish_timeout_s: float = 60.0
+    command_timeout_s: float = 120.0
+    chosen: frozenset[str] = frozenset()
+
+
+def load(root: Path) -> ReconfigureSettings:
+    """The site's settings, the defaults where it has none. Refused, with all that is wrong."""
+    text = text_of(root)
+    return ReconfigureSettings() if text is None else parse(text)
+
+
+def parse(text: str) -> ReconfigureSettings:
+    """The settings in `text`. Refused, with all that is wrong at once."""
+    problems: list[str] = []
+    table = tables(text, problems).get(TABLE, {})
+    if not isinstance(table, dict):
+        problems.append(f"{TABLE} is no table: write [{TABLE}] on a line of its own")
+        table = {}
+    values = _checked(table, problems)
+    if problems:
+        raise Refused(FILE, problems)
+    return ReconfigureSettings()._replace(chosen=frozenset(values), **values)
+
+
+def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        check = _CHECKS.get(name)
+        why = "there is no such setting" if check is None else check(value)
+        if why is not None:
+            where = f"[{TABLE}] {name!a}" if check is None else name
+            problems.append(f"{where}: {why}")
+        elif isinstance(value, list):
+            values[name] = tuple(value)
+        else:
+            values[name] = float(str(value)) if name.endswith("_s") else value
+    return values
+
+
+def _is_path(value: object) -> str | None:
+    if not isinstance(value, str) or not value.isprintable():
+        return "write a path as a text"
+    if value and (not value.startswith("/") or value.endswith("/")):
+        return f"{value!a} is no path of a file from /"
+    return None
+
+
+def _command(*, may_be_empty: bool, place: str | None = None) -> Callable[[object], str | None]:
+    return lambda value: command_problem(value, place, may_be_empty=may_be_empty, must=False)
+
+
+_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+    "slurmctld_restart_command": _command(may_be_empty=True),
+    "slurmd_stop_command": _command(may_be_empty=False),
+    "slurmd_start_command": _command(may_be_empty=False, place="{conf}"),
+    "shared_conf": _is_path,
+    "shared_gres_conf": _is_path,
+    "timeout_s": lambda value: seconds_problem(value, _LONGEST_WAIT_S),
+    "answer_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "register_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "publish_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "command_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+}

@@ -1,0 +1,164 @@
+"""What a change of a node's GRES means for jobs: who would wait for ever, whom it waits for. Pure.
+
+A job's type is taken word for word: `--gres=gpu:1g.10gb` is never served by `1g.10gb+me`. (That
+types are parts of each other matters to AutoDetect=nvml alone.) A job that asks for no type
+takes any. Jobs that wait for a type that no node has any more stay PENDING, with BadConstraints
+at first; new ones are refused when they are submitted.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+GPU = "gpu"
+# What a job holds of a node that a change of its GPUs would take from it.
+OF_GPUS = frozenset({GPU, "mps", "shard"})
+
+
+class Gres(Protocol):
+    """So many of a gres; `type` is None where none was said."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str | None: ...
+    @property
+    def count(self) -> int: ...
+
+
+class Node(Protocol):
+    """A node with what slurmctld believes it has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def gres(self) -> Sequence[Gres]: ...
+    @property
+    def partitions(self) -> Sequence[str]: ...
+
+
+class Waiting(Protocol):
+    """A pending job; `partition` may name several, `gres_wanted` is all that it asks for."""
+
+    @property
+    def shown(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def partition(self) -> str: ...
+    @property
+    def gres_wanted(self) -> Sequence[Gres]: ...
+
+
+class Running(Protocol):
+    """A job on the node; `held` is what it holds there, None where that cannot be told."""
+
+    @property
+    def shown(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def end_time(self) -> float | None: ...
+    @property
+    def held(self) -> Sequence[Gres] | None: ...
+
+
+class Stranded(NamedTuple):
+    """A pending job that could run now and could not after the change, and why.
+
+    Not `certain`: it may take from several nodes what none of them has alone.
+    """
+
+    job: str
+    user: str
+    gres: str
+    why: str
+    certain: bool
+
+
+class Holder(NamedTuple):
+    """A job to wait for. `ends_by` is when it ends at the latest; None if nothing ends it.
+
+    `gres` is what it holds of the node: "gpu:1g.10gb:2", "?" where that cannot be told.
+    """
+
+    job: str
+    user: str
+    gres: str
+    ends_by: float | None
+
+
+def stranded(
+    jobs: Iterable[Waiting], nodes: Sequence[Node], after: Mapping[str, Sequence[Gres]]
+) -> tuple[Stranded, ...]:
+    """The pending jobs that the change would leave without a node.
+
+    `nodes` is every node of the cluster as it is, `after` what those that change will have.
+    """
+    return tuple(
+        Stranded(job.shown, job.user, text(gres), *verdict)
+        for job in jobs
+        for gres in job.gres_wanted
+        if gres.name.lower() == GPU
+        for verdict in _verdicts(gres, _of_partition(nodes, job.partition), after)
+    )
+
+
+def holders(jobs: Iterable[Running]) -> tuple[Holder, ...]:
+    """Those of the jobs on a node that the change must wait for; who ends last comes last."""
+    found = [
+        Holder(job.shown, job.user, held, job.end_time)
+        for job in jobs
+        if (held := _held(job.held)) is not None
+    ]
+    return tuple(sorted(found, key=lambda one: (one.ends_by is None, one.ends_by or 0, one.job)))
+
+
+def free_by(found: Collection[Holder]) -> float | None:
+    """When the last of them ends at the latest; None if one has no end. 0 without any."""
+    ends = [one.ends_by for one in found]
+    return None if None in ends else max((end for end in ends if end is not None), default=0.0)
+
+
+def text(gres: Gres) -> str:
+    """As people write it: "gpu:1g.10gb:2"."""
+    return ":".join(filter(None, [gres.name, gres.type, str(gres.count)]))
+
+
+def _of_partition(nodes: Sequence[Node], partition: str) -> list[Node]:
+    """The nodes that the job may get; all, where its partition is unknown."""
+    names = {name for name in partition.split(",") if name}
+    known = {name for node in nodes for name in node.partitions}
+    if not names & known:
+        return list(nodes)
+    return [node for node in nodes if names & set(node.partitions)]
+
+
+def _verdicts(
+    gres: Gres, nodes: Sequence[Node], after: Mapping[str, Sequence[Gres]]
+) -> Iterator[tuple[str, bool]]:
+    now = [_count(node.gres, gres) for node in nodes]
+    then = [_count(after.get(node.name, node.gres), gres) for node in nodes]
+    what = f"{GPU}:{gres.type}" if gres.type else GPU
+    if not gres.count or sum(now) < gres.count:
+        return  # it waits in vain already
+    if not sum(then):
+        yield f"no node that it may use will have {what}", True
+    elif sum(then) < gres.count:
+        yield f"the nodes that it may use will have {sum(then)} of {what} in all", True
+    elif max(then) < gres.count <= max(now):
+        yield f"no node will have more than {max(then)} of {what}", False
+
+
+def _count(gres: Iterable[Gres], asked: Gres) -> int:
+    return sum(
+        one.count
+        for one in gres
+        if one.name.lower() == GPU and (asked.type is None or one.type == asked.type)
+    )
+
+
+def _held(held: Sequence[Gres] | None) -> str | None:
+    if held is None:
+        return "?"
+    found = [text(one) for one in held if one.name.lower() in OF_GPUS and one.count]
+    return ",".join(found) or None
