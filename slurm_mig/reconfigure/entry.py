@@ -20,11 +20,12 @@ from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import World
 
 NOTHING = "nothing"
+_AT_ONCE_S = 1.0
 
 
 def start(world: World, request: Request, node: str, what: str, choose: Chooser) -> Ended:
     """A new one. Raises SlurmMigError or OSError when nothing was changed."""
-    with only_one(world.root, request.settings.lock_timeout_s):
+    with only_one(world.root, _AT_ONCE_S):  # whoever is at it may wait for jobs for hours
         must_be_none_open(world.root)
         prospect = begin.look(world, request, node, choose)
         if prospect.nothing:
