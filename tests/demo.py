@@ -30,11 +30,6 @@ mig-configs:
   mixed:
     - {devices: all, mig-enabled: true, mig-devices: {3g.40gb: 1, 2g.20gb: 1, 1g.10gb: 2}}
 """
-SITE = f"""\
-[reconfigure]
-slurmd_stop_command = ["{site.SLURMD_STOP}"]
-slurmd_start_command = ["{site.SLURMD_START}"]
-"""
 JOBS = {"job 1": "3g.40gb", "job 2": "1g.10gb", "job 3": "1g.5gb"}
 PYTHON = "/usr/bin/python3"
 # Each job looks, says so, and stays until all have looked: they do run at the same time.
@@ -115,7 +110,7 @@ def show_hooks(cluster: Cluster) -> None:
 
 def show_reconfigure(cluster: Cluster) -> None:
     """One node with another layout and back: drained, told to Slurm, and with jobs on both."""
-    (cluster.node("gpu1").root / "etc/slurm-mig/config.toml").write_text(SITE)
+    (cluster.node("gpu1").root / "etc/slurm-mig/config.toml").write_text(site.CONFIG)
     (cluster.folder / "mig.yaml").write_text(LAYOUTS)
     step("8. Another layout", "for gpu1, while a job still holds one of its slices:")
     job = hooking.submit(cluster, "-w", "gpu1", "--gres=gpu:1g.10gb:1", "--wrap", "sleep 3")

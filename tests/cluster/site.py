@@ -14,6 +14,12 @@ FOLDER = "/run/cluster/site"
 SLURMD_STOP, SLURMD_START = f"{FOLDER}/slurmd-stop", f"{FOLDER}/slurmd-start"
 SLURMCTLD_RESTART = f"{FOLDER}/slurmctld-restart"
 OPTIONS = "slurmd.options"  # in /etc/slurm of each node
+CONFIG = f"""\
+[reconfigure]
+slurmd_stop_command = ["{SLURMD_STOP}"]
+slurmd_start_command = ["{SLURMD_START}"]
+slurmctld_restart_command = ["{SLURMCTLD_RESTART}"]
+"""
 _HEAD = """\
 #!/bin/sh
 export PATH=/run/cluster/bin:$PATH SLURM_CONF=/etc/slurm/slurm.conf
