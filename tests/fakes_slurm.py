@@ -55,6 +55,7 @@ class FakeSlurm:
     clock: Callable[[], float] = field(default=lambda: 1_800_000_000.0)
     nodes: dict[str, FakeNode] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
+    epilogs_end: bool = True
     on_hold: set[int] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
     unanswered: int = 0
@@ -101,16 +102,26 @@ class FakeSlurm:
                 continue
             wanted = places.get(job.job_id)
             for node in [self.nodes[wanted]] if wanted else self.nodes.values():
-                held = self._free(node, job.gres_wanted) if _takes(node) else None
+                takes = _takes(node) and not self._cleans_up(node)
+                held = self._free(node, job.gres_wanted) if takes else None
                 if held is not None:
                     self.jobs[job.job_id] = job._replace(
                         state="RUNNING", nodes=(node.name,), held=held
                     )
                     break
 
+    def _cleans_up(self, node: FakeNode) -> bool:
+        """While one job's epilog runs, no other starts on the node."""
+        jobs = self.jobs.values()
+        return any(job.state == "COMPLETING" and node.name in job.nodes for job in jobs)
+
     def end(self, number: int) -> None:
-        """A job ends, or is cancelled."""
-        self.jobs[number] = self.jobs[number]._replace(state="COMPLETED", held=())
+        """A job ends, or is cancelled; while its epilog runs, nobody says what it holds."""
+        job = self.jobs[number]
+        if job.nodes and not self.epilogs_end:
+            self.jobs[number] = job._replace(state="COMPLETING", held=None)
+        else:
+            self.jobs[number] = job._replace(state="COMPLETED", held=())
 
     def publish(self, name: str, gres: str) -> None:
         """slurm.conf and gres.conf get other GRES; nobody reads them yet."""
@@ -321,13 +332,13 @@ class FakeSlurmClient:
 
     def _state(self, node: FakeNode) -> NodeState:
         used = self.cluster.used(node.name)
-        busy = any(
-            job.state in ACTIVE for job in self.cluster.jobs.values() if node.name in job.nodes
-        )
-        base = "DOWN" if node.down else "MIXED" if busy else "IDLE"
+        on_it = [job for job in self.cluster.jobs.values() if node.name in job.nodes]
+        states = {job.state for job in on_it} & ACTIVE
+        base = "DOWN" if node.down else "MIXED" if states - {"COMPLETING"} else "IDLE"
+        flags = {*node.flags, *(states & {"COMPLETING"})}
         return NodeState(
             name=node.name,
-            state=frozenset({base, *node.flags, *({"DYNAMIC_NORM"} if node.dynamic else ())}),
+            state=frozenset({base, *flags, *({"DYNAMIC_NORM"} if node.dynamic else ())}),
             reason=node.reason,
             reason_user="root" if node.reason else None,
             reason_time=node.reason_time if node.reason else None,

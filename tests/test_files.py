@@ -92,3 +92,10 @@ def test_the_draft_of_a_killed_writer_is_left_alone(tmp_path: Path) -> None:
     assert write_atomic(tmp_path / "gres.conf", "new\n")
     assert stale.read_text() == "half"
     assert (tmp_path / "gres.conf").read_text() == "new\n"
+
+
+def test_bytes_that_are_no_text_go_through(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert write_atomic(path, "a\udcff\n")
+    assert path.read_bytes() == b"a\xff\n"
+    assert not write_atomic(path, "a\udcff\n")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from slurm_mig import __version__
-from slurm_mig.cli.common import root_option
+from slurm_mig.cli.common import root_option, say
 from slurm_mig.cli.crash import report_bug
 from slurm_mig.errors import SlurmMigError
 
@@ -32,6 +32,7 @@ COMMANDS = {
 }
 
 
+_STDOUT, _STDERR = 1, 2
 # Standard output went to a disk that takes no more: nobody's bug.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -72,16 +73,18 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("slurm-mig: interrupted", err=True)
+        say("slurm-mig: interrupted")
         return 130
     except SlurmMigError as error:
         told = "\n  ".join([str(error), *getattr(error, "__notes__", ())])
-        click.echo(f"slurm-mig: {told}", err=True)
+        say(f"slurm-mig: {told}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has seen enough
         _drop_output()
         return 1
     except OSError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            return 130  # click tells a new line first, and the terminal is gone
         return _cannot_write(error) if error.errno in FULL else report_bug(error)
     except Exception as error:  # the one catcher: whatever is left is a bug of ours
         return report_bug(error)
@@ -90,15 +93,26 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _drop_output() -> None:
     """Keep Python from failing once more at its end, when it flushes what nobody takes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
 def _cannot_write(error: OSError) -> int:
     _drop_output()
-    click.echo(f"slurm-mig: the output could not be written: {error.strerror}", err=True)
+    say(f"slurm-mig: the output could not be written: {error.strerror}")
     return 1
 
 
 def main() -> None:
     """The `slurm-mig` program."""
+    _take_closed_handles()
     sys.exit(run())
+
+
+def _take_closed_handles() -> None:
+    """Where it was started without standard files, nothing else may get their numbers.
+
+    Else what a library prints would go into the lock or the journal.
+    """
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(handle)

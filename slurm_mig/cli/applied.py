@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from slurm_mig.cli.common import say
 from slurm_mig.errors import JournalError, SlurmMigError
 from slurm_mig.gpu.change.apply import Outcome
 
@@ -36,7 +37,7 @@ def interruptible(root: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as why:
         for line in (*getattr(why, "__notes__", ()), *_open_journal(root)):
-            click.echo(f"slurm-mig: {line}", err=True)
+            say(f"slurm-mig: {line}")
         raise
     finally:
         for number, handler in before.items():
@@ -63,7 +64,7 @@ def tell(what: str, outcome: Outcome, *, as_json: bool) -> int:
         for line in _lines(what, outcome):
             click.echo(line)
     for remark in outcome.remarks:
-        click.echo(f"slurm-mig: warning: {remark}", err=True)
+        say(f"slurm-mig: warning: {remark}")
     if not outcome.good:
         _fail(what, outcome)
     return 0

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_STDERR = 2
 ROOT_KEY = "slurm_mig.root"
 
 
@@ -32,3 +34,14 @@ def root_of(ctx: click.Context) -> Path:
     """What /proc, /dev, /run, /var and /etc are below: `/` unless --root said otherwise."""
     root: Path = ctx.meta.get(ROOT_KEY, Path("/"))
     return root
+
+
+def say(line: str) -> None:
+    """A line on stderr. Where nobody takes it (a lost terminal, a full disk) nothing is said.
+
+    What a command returns is then the same: its exit code is all that can still be told.
+    """
+    try:
+        click.echo(line, err=True)
+    except OSError:  # and nothing is left in the buffer, at which Python would fail at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import click
-
 from slurm_mig import __version__
+from slurm_mig.cli.common import say
 
 EXIT_BUG = 3
 
@@ -14,11 +13,13 @@ def report_bug(error: Exception) -> int:
     import traceback  # here: no good run need wait for it
 
     text = f"slurm-mig {__version__}\n{''.join(traceback.format_exception(error))}"
-    click.echo(f"slurm-mig: this is a bug in slurm-mig: {error!r}", err=True)
+    say(f"slurm-mig: this is a bug in slurm-mig: {error!r}")
+    for note in getattr(error, "__notes__", ()):
+        say(f"slurm-mig: {note}")
     try:
-        click.echo(f"The traceback is in {_write(text)}; please report it.", err=True)
+        say(f"The traceback is in {_write(text)}; please report it.")
     except OSError as why:
-        click.echo(f"The log could not be written ({why}); the traceback:\n{text}", err=True)
+        say(f"The log could not be written ({why}); the traceback:\n{text}")
     return EXIT_BUG
 
 

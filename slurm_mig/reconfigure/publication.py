@@ -63,12 +63,13 @@ class Publication(NamedTuple):
 def prepare(conf: ConfWish | None, gres: Sequence[GresWish]) -> Publication:
     """Look at the files and say what would change; files that stay as they are, are left out.
 
-    A path that is a link stands for the file that it leads to.
+    A path that is a link stands for the file that it leads to; but what slurm.conf includes, Slurm
+    looks for beside the link.
     Raises Refused or ConfError where it cannot be done; nothing is written.
     """
     if conf is not None:
-        conf = conf._replace(path=_real(conf.path))
-    wishes = tuple(wish._replace(path=_real(wish.path)) for wish in gres)
+        conf = conf._replace(path=str(Path(conf.path).absolute()))
+    wishes = tuple(wish._replace(path=real(wish.path)) for wish in gres)
     undo_gres = tuple(_former(wish) for wish in wishes if wish.label)
     changes = [*(_conf_changes(conf) if conf else ()), *_gres_changes(wishes)]
     return Publication(conf, wishes, _former_conf(conf), undo_gres, tuple(changes))
@@ -131,7 +132,8 @@ def from_json(found: Mapping[str, Any]) -> Publication:
     return Publication(conf, gres, undo_conf, undo_gres, changes)
 
 
-def _real(path: str) -> str:
+def real(path: str) -> str:
+    """The file that a path leads to."""
     return str(Path(path).resolve())
 
 
@@ -139,7 +141,7 @@ def _conf_changes(wish: ConfWish) -> list[Change]:
     files = read_files(Path(wish.path))
     new = set_gpus(files, wish.gpus)
     # A link among the included files is followed too: it is the file that has the text.
-    return [Change(_real(str(path)), files.texts[path], text) for path, text in new.items()]
+    return [Change(real(str(path)), files.texts[path], text) for path, text in new.items()]
 
 
 def _gres_changes(wishes: Sequence[GresWish]) -> list[Change]:

@@ -16,7 +16,15 @@ from pathlib import Path
 
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.files import sync_folder, write_atomic
-from slurm_mig.reconfigure.publication import Change, Publication, again, digest, text_of, undone
+from slurm_mig.reconfigure.publication import (
+    Change,
+    Publication,
+    again,
+    digest,
+    real,
+    text_of,
+    undone,
+)
 from slurm_mig.reconfigure.records import begin, begun, commit, look, rewrite
 from slurm_mig.reconfigure.sidecar import Ledger, locked
 
@@ -147,5 +155,5 @@ def _diff(old: str | None, new: str | None, before: str, after: str) -> list[str
 def _locked(publication: Publication, wait_s: float) -> AbstractContextManager[Ledger]:
     paths = [wish.path for wish in publication.gres]
     if publication.conf is not None:
-        paths.append(publication.conf.path)
+        paths.append(real(publication.conf.path))
     return locked(paths, wait_s)

@@ -110,7 +110,7 @@ class CliClient:
         """As the port. 22.05 would delete a node of slurm.conf that is idle, without a word."""
         words = ["scontrol", "delete", f"nodename={checked(name)}"]
         for node in self._read(lambda reads: reads.nodes([name])):
-            if not node.is_dynamic:
+            if node.name == name and not node.is_dynamic:
                 raise SlurmRefused(f"node {name} is slurm.conf's: only dynamic ones are deleted")
         self._once(words, lambda reads: not _is_there(reads, name))
 
@@ -160,7 +160,8 @@ def _is_there(reads: Reads, name: str) -> bool:
 
 
 def _back(reads: Reads, name: str) -> bool:
-    return any(not node.state & {"DRAIN", "DOWN"} for node in reads.nodes([name]))
+    nodes = [node for node in reads.nodes([name]) if node.name == name]
+    return any(not node.state & {"DRAIN", "DOWN"} for node in nodes)
 
 
 def checked(name: str) -> str:

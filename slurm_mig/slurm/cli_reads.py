@@ -6,7 +6,7 @@ from typing import Protocol
 
 from slurm_mig.errors import NoSuchNode, SlurmRefused
 from slurm_mig.slurm import gres_text, show_json, show_text
-from slurm_mig.slurm.client import ACTIVE, Job, NodeState
+from slurm_mig.slurm.client import ACTIVE, Job, NodeState, unless_completing
 
 Ask = Callable[[Sequence[str]], str]  # runs a command that asks slurmctld
 _ACTIVE = "R,S,CG,CF,SO,RS,SI,ST"
@@ -43,7 +43,8 @@ class JsonReads:
     def jobs_on(self, name: str) -> tuple[Job, ...]:
         """As SlurmClient."""
         text = self._ask([*_SQUEUE, f"--states={_ACTIVE}", f"--nodelist={name}", self._json])
-        return tuple(show_json.job(each, name) for each in show_json.jobs(text))
+        found = (show_json.job(each, name) for each in show_json.jobs(text))
+        return tuple(unless_completing(job) for job in found)
 
     def pending_jobs(self) -> tuple[Job, ...]:
         """As SlurmClient."""
@@ -76,7 +77,7 @@ class TextReads:
         # Of each: an exclusive job holds what it never asked for (and gres_used is empty
         # while a slurmctld that has just started waits for the node).
         asked = (self._holding(job, name) for job in found)
-        return tuple(job for job in asked if job.state in ACTIVE)
+        return tuple(unless_completing(job) for job in asked if job.state in ACTIVE)
 
     def pending_jobs(self) -> tuple[Job, ...]:
         """As SlurmClient."""

@@ -8,6 +8,7 @@ then have been made all the same, unless the error says `unsent`: look before th
 SlurmRefused is an answer, and so is NoSuchNode. Times are in seconds since 1970.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -57,7 +58,8 @@ class NodeState(NamedTuple):
     and overwrites it when a drained node registers badly.
     `gres` is what slurmctld believes the node has, which a dynamic node may not have any more;
     of one that registered badly it means nothing (22.05 shows the smaller number there).
-    `gres_used` is what jobs hold of it; None where this client cannot tell.
+    `gres_used` is what jobs hold of it, but for those that are COMPLETING; None where this
+    client cannot tell.
     `slurmd_version` is None, and `slurmd_start` too, before slurmd has registered.
     """
 
@@ -105,7 +107,8 @@ class Job(NamedTuple):
     `time_limit_s` is None without a limit, `end_time` where no end is known.
     `gres_wanted` is what the job asked for, per node, task, socket and in all, in one list.
     `held` is what it holds on the node that was asked for; () in pending_jobs(), and for a job
-    that holds none; None where this client cannot tell.
+    that holds none. None is not known: take it for all. So it is while a job is COMPLETING:
+    Slurm says then that it holds nothing, but its epilog runs and its processes may.
     """
 
     job_id: int
@@ -121,9 +124,19 @@ class Job(NamedTuple):
     held: tuple[HeldGres, ...] | None = ()
 
     @property
+    def may_hold(self) -> bool:
+        """Whether it holds, or may hold, any gres on the node that was asked for."""
+        return self.held is None or bool(self.held)
+
+    @property
     def cancels_as(self) -> str:
-        """What to cancel: a heterogeneous job goes as a whole."""
-        return self.shown.partition("+")[0]
+        """What to cancel: a heterogeneous job goes as a whole, an array's limit is no part."""
+        return re.sub(r"[+%]\d+", "", self.shown)
+
+
+def unless_completing(job: Job) -> Job:
+    """The job, with nothing known of what it holds while it is COMPLETING."""
+    return job._replace(held=None) if job.state == "COMPLETING" else job
 
 
 class SlurmClient(Protocol):

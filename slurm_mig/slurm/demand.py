@@ -22,7 +22,7 @@ class Gres(Protocol):
     @property
     def type(self) -> str | None: ...
     @property
-    def count(self) -> int: ...
+    def number(self) -> int: ...
 
 
 class Node(Protocol):
@@ -121,7 +121,7 @@ def free_by(found: Collection[Holder]) -> float | None:
 
 def text(gres: Gres) -> str:
     """As people write it: "gpu:1g.10gb:2"."""
-    return ":".join(filter(None, [gres.name, gres.type, str(gres.count)]))
+    return ":".join(filter(None, [gres.name, gres.type, str(gres.number)]))
 
 
 def _of_partition(nodes: Sequence[Node], partition: str) -> list[Node]:
@@ -139,19 +139,19 @@ def _verdicts(
     now = [_count(node.gres, gres) for node in nodes]
     then = [_count(after.get(node.name, node.gres), gres) for node in nodes]
     what = f"{GPU}:{gres.type}" if gres.type else GPU
-    if not gres.count or sum(now) < gres.count:
+    if not gres.number or sum(now) < gres.number:
         return  # it waits in vain already
     if not sum(then):
         yield f"no node that it may use will have {what}", True
-    elif sum(then) < gres.count:
+    elif sum(then) < gres.number:
         yield f"the nodes that it may use will have {sum(then)} of {what} in all", True
-    elif max(then) < gres.count <= max(now):
+    elif max(then) < gres.number <= max(now):
         yield f"no node will have more than {max(then)} of {what}", False
 
 
 def _count(gres: Iterable[Gres], asked: Gres) -> int:
     return sum(
-        one.count
+        one.number
         for one in gres
         if one.name.lower() == GPU and (asked.type is None or one.type == asked.type)
     )
@@ -160,5 +160,5 @@ def _count(gres: Iterable[Gres], asked: Gres) -> int:
 def _held(held: Sequence[Gres] | None) -> str | None:
     if held is None:
         return "?"
-    found = [text(one) for one in held if one.name.lower() in OF_GPUS and one.count]
+    found = [text(one) for one in held if one.name.lower() in OF_GPUS and one.number]
     return ",".join(found) or None

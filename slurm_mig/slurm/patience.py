@@ -80,8 +80,10 @@ class _Trial:
         self.pause_s = min(2 * self.pause_s, self.patience.longest_pause_s)
 
     def read(self, ask: Ask[T]) -> T:
+        lost = False
         while True:
             try:
                 return ask(self.call_s)
             except SlurmNotAnswering as why:
-                self.pause(why)
+                lost = lost or not why.unsent
+                self.pause(SlurmNotAnswering(str(why), unsent=not lost))

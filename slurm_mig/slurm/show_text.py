@@ -92,6 +92,8 @@ def jobs(text: str, separator: str) -> tuple[Job, ...]:
 
 def _job(words: list[str]) -> Job:
     shown, number, state, user, partition, places, limit, end, per_node, name = words
+    if not number.isdecimal():
+        raise SlurmError(f"`squeue` printed {number!r} where it was asked for a job's number")
     limit_s = _limit(limit)
     return Job(
         job_id=int(number),
@@ -119,7 +121,9 @@ def wanted(text: str, separator: str) -> dict[int, str]:
     size = 1 + len(WANTED_FIELDS)
     if (len(words) - 1) % size:
         raise SlurmError("`squeue` printed something that it was not asked for")
-    rows = (words[at : at + size] for at in range(0, len(words) - 1, size))
+    rows = [words[at : at + size] for at in range(0, len(words) - 1, size)]
+    if not all(row[0].isdecimal() for row in rows):
+        raise SlurmError("`squeue` printed no number where it was asked for a job's")
     return {int(row[0]): ",".join(map(_whole, row[1:])) for row in rows}
 
 
@@ -135,7 +139,8 @@ def held(text: str, job: Job, node: str) -> tuple[HeldGres, ...] | None:
     """
     start = re.match(rf"JobId={job.job_id} (?:\w+=\S* )*?JobName=", text)
     rest = text[start.end() :] if start else ""
-    if not rest.startswith(f"{job.name} UserId="):
+    # 26.05 has SLUID= first.
+    if not rest.startswith((f"{job.name} UserId=", f"{job.name} SLUID=")):
         return None
     detail = rest[len(job.name) :].partition(" JOB_GRES=")[2].partition(" MinCPUsNode=")[0]
     return tuple(

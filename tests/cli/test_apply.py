@@ -309,6 +309,55 @@ def test_progress_is_shown_on_a_terminal_only(new_sim: NewSim, file: Path) -> No
     assert b"\x1b[" not in done.stdout
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_is_gone(new_sim: NewSim, file: Path, ignored: bool) -> None:
+    """It goes back; or on to its end, where somebody said so (nohup). Both with their exit code."""
+    sim = new_sim(SEVEN)
+    sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=2000)
+    ours, theirs = pty.openpty()
+    code = (
+        "import fcntl, os, signal, sys, termios; os.setsid(); fcntl.ioctl(2, termios.TIOCSCTTY, 0);"
+        f"{'signal.signal(signal.SIGHUP, signal.SIG_IGN);' if ignored else ''}"
+        "os.execv(sys.executable, [sys.executable, '-m', 'slurm_mig', *sys.argv[1:]])"
+    )
+    command_line = [sys.executable, "-c", code, "apply", "-f", str(file), "-c", "large"]
+    env = {**os.environ, **sim.env(), "TERM": "xterm"}
+    with subprocess.Popen(
+        command_line, env=env, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"create" not in shown:
+            shown += os.read(ours, 65536)
+        os.close(ours)
+        assert process.wait(60) == (0 if ignored else 130)
+    assert layout(sim).startswith("7g.80gb@0" if ignored else "1g.10gb@0/1g.10gb@1/")
+    assert not opened(sim)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_without_standard_files(new_sim: NewSim, file: Path, closed: str) -> None:
+    sim = new_sim(SEVEN)
+    words = ["-m", "slurm_mig", "apply", "-f", str(file), "-c", "large"]
+    shell = ["bash", "-c", f'exec "$0" "$@" {closed}', sys.executable, *words]
+    done = subprocess.run(shell, env={**os.environ, **sim.env()}, cwd=CHECKOUT, check=False)
+    assert done.returncode == 0
+    assert layout(sim) == "7g.80gb@0"
+
+
+def test_a_file_from_a_standard_input_that_is_closed(new_sim: NewSim) -> None:
+    words = ["-m", "slurm_mig", "apply", "-f", "-"]
+    shell = ["bash", "-c", 'exec "$0" "$@" <&-', sys.executable, *words]
+    env = {**os.environ, **new_sim(SEVEN).env()}
+    done = subprocess.run(
+        shell, env=env, cwd=CHECKOUT, check=False, stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "slurm-mig: standard input: it is closed: name a file\n",
+    )
+
+
 def test_recover_where_nothing_is_open(new_sim: NewSim) -> None:
     done = program(new_sim(SEVEN), "recover")
     assert (done.returncode, done.stdout, done.stderr) == (0, "recover: nothing to do\n", "")

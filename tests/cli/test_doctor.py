@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig import cli
+from slurm_mig.slurm import scontrol
 from tests.sim.api import Sim
 
 OpenNvml = Callable[..., Sim]
@@ -22,6 +23,9 @@ def no_slurm_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     slurmd = tmp_path / "bin/slurmd"
     slurmd.write_text('#!/bin/sh\n[ "$1" = -V ] && echo slurm 24.11.5\nexit 0\n')
     slurmd.chmod(0o755)
+    scontrol = tmp_path / "bin/scontrol"
+    scontrol.write_text('#!/bin/sh\n[ "$1" = -V ] && echo slurm 24.11.5\nexit 0\n')
+    scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
 
 
@@ -60,6 +64,26 @@ def test_json(open_nvml: OpenNvml, capsys: Output) -> None:
     assert ("unknown", "slurm.conf") in found
     assert ("wrong", "slurmd") in found
     assert set(answer["findings"][0]) == {"level", "about", "what", "remedy"}
+
+
+def test_which_client_asks_slurmctld(open_nvml: OpenNvml, capsys: Output) -> None:
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    told = "Slurm's commands, text (pyslurm is not installed)"
+    _, said = doctor(sim.root, capsys, "--slurmd-options=-N n1")
+    assert said.splitlines()[0] == f"n1: slurmctld is asked by {told}"
+    _, said = doctor(sim.root, capsys, "--json", "--slurmd-options=-N n1")
+    assert json.loads(said)["slurm_client"] == told
+
+
+def test_a_machine_without_slurm_s_commands(
+    open_nvml: OpenNvml, capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    monkeypatch.setattr(scontrol, "USUAL_PATH", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    _, said = doctor(sim.root, capsys, "--slurmd-options=-N n1")
+    assert "could not look: Slurm's commands: scontrol is not installed" in said
+    assert "slurmctld is asked by" not in said
 
 
 def test_a_machine_without_nvml_is_told_apart_from_one_without_gpus(

@@ -112,3 +112,30 @@ def test_help_loads_no_command_and_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "discover" in done.stdout
     assert "gen-gres" in done.stdout
+
+
+@pytest.mark.parametrize(("error", "code"), [("Refused('x', ['y'])", 1), ("KeyError()", 3)])
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_where_nobody_takes_the_words_the_exit_code_stays(
+    stderr: str, error: str, code: int
+) -> None:
+    script = (
+        "import sys, click; from slurm_mig import cli; from slurm_mig.errors import Refused\n"
+        "@cli.cli.command('fail')\n"
+        f"def command(): raise {error}\n"
+        "module = type(sys)('slurm_mig.cli.fail'); module.command = command\n"
+        "sys.modules['slurm_mig.cli.fail'] = module; cli.COMMANDS['fail'] = ('fail', '')\n"
+        "sys.argv = ['slurm-mig', 'fail']; cli.main()\n"
+    )
+    shell = ["bash", "-c", f'exec "$0" -c "$1" {stderr}', sys.executable, script]
+    assert subprocess.run(shell, check=False).returncode == code
+
+
+def test_what_is_opened_is_never_a_standard_file() -> None:
+    """Else the words of some library would go into the journal."""
+    script = (
+        "import os, sys; from slurm_mig import cli; cli.COMMANDS.clear()\n"
+        "cli.run = lambda: os.open('/dev/null', os.O_RDONLY); cli.main()"
+    )
+    shell = ["bash", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, script]
+    assert subprocess.run(shell, check=False).returncode == 3

@@ -48,7 +48,7 @@ class Slurm:
 
     def plugin_dir(self, nvml: Path | str | None) -> str:
         """PluginDir: Debian's own plugins and, if given, a folder that holds gpu_nvml.so."""
-        own = f"/usr/lib/{_triplet()}/slurm-wlm"
+        own = f"/usr/lib/{triplet()}/slurm-wlm"
         return own if nvml is None else f"{own}:{nvml}"
 
 
@@ -62,7 +62,7 @@ def find(version: str) -> Slurm:
         raise apt.SetupError(
             f"Slurm {version} is not set up: run `python -m tests.cluster setup{system}`"
         )
-    library = f"usr/lib/{_triplet()}/slurm-wlm"
+    library = f"usr/lib/{triplet()}/slurm-wlm"
     return Slurm(version, root, nvml / library)
 
 
@@ -94,19 +94,21 @@ def host_release() -> str:
 def _root(version: str) -> Path:
     if SUITES[version] == host_release():
         return Path("/")
-    return cache() / f"root-{_stamp(version)}"
+    return cache() / f"root-{stamp(version)}"
 
 
 def _nvml(version: str) -> Path:
-    return cache() / f"nvml-{_stamp(version)}"
+    return cache() / f"nvml-{stamp(version)}"
 
 
-def _stamp(version: str) -> str:
+def stamp(version: str) -> str:
+    """What changes with all that goes into a root folder."""
     recipe = repr((PACKAGES, NVML_PLUGIN, UNUSED, RECIPE, SUITES[version], platform.machine()))
     return f"{SUITES[version]}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
-def _triplet() -> str:
+def triplet() -> str:
+    """How Debian calls this kind of machine."""
     return f"{platform.machine()}-linux-gnu"
 
 

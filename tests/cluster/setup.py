@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tests.cluster import apt, roots
+from tests.cluster import apt, pyslurm_build, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
@@ -14,7 +14,7 @@ ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 def setup(*, system: bool = False, accounting: bool = False) -> None:
     """Install packages and build root folders, each only if missing.
 
-    `system` adds the Slurm of Debian sid, `accounting` a MariaDB and slurmdbd.
+    `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd.
     Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
@@ -25,6 +25,10 @@ def setup(*, system: bool = False, accounting: bool = False) -> None:
             _say(f"making Slurm {version} ready (once, about a minute)")
             roots.build(version)
             _say(f"Slurm {version} took {time.monotonic() - begin:.0f} s")
+    if system:
+        begin = time.monotonic()
+        pyslurm_build.build("26.05")
+        _say(f"pyslurm for Slurm 26.05 is there after {time.monotonic() - begin:.0f} s")
 
 
 def _own_slurm() -> tuple[str, ...] | None:

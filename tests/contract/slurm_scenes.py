@@ -18,6 +18,7 @@ from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import BARE_GRES, CAP, bare, bare_gres, until
 from tests.cluster.node import environment, start_time
+from tests.contract import remote
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 
 GRES = BARE_GRES.line
@@ -26,6 +27,11 @@ _OTHER_CONF = "".join(
     f"Name=gpu Type=1g.10gb MultipleFiles=/dev/nvidia0,{CAP}{cap},{CAP}{cap + 1}\n"
     for cap in (12, 14, 16, 18)
 )
+_EPILOG = """\
+#!/bin/sh
+tries=200
+while [ -e /run/cluster/slow ] && [ $tries -gt 0 ]; do sleep .1; tries=$((tries - 1)); done
+"""
 COMMANDS = ("scontrol", "squeue", "scancel", "sbatch")
 
 
@@ -55,6 +61,9 @@ class Scene(Protocol):
 
     def dynamic(self, name: str, gres: str) -> None:
         """A node comes by `slurmd -Z`."""
+
+    def cleaning_up(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts no epilog ends."""
 
     def now(self) -> float:
         """The time that the cluster's clock shows."""
@@ -108,6 +117,15 @@ class FakeScene:
 
     def dynamic(self, name: str, gres: str) -> None:
         self.cluster.add(name, gres, dynamic=True)
+
+    @contextlib.contextmanager
+    def cleaning_up(self) -> Iterator[None]:
+        self.cluster.epilogs_end = False
+        yield
+        self.cluster.epilogs_end = True
+        for job in list(self.cluster.jobs.values()):
+            if job.state == "COMPLETING":
+                self.cluster.end(job.job_id)
 
     def now(self) -> float:
         return self.cluster.clock()
@@ -194,6 +212,15 @@ class RealScene:
         self._run("slurmctld")
 
     @contextlib.contextmanager
+    def cleaning_up(self) -> Iterator[None]:
+        flag = self.cluster.folder / "slow"
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
+
+    @contextlib.contextmanager
     def away(self, seconds: float) -> Iterator[None]:
         """slurmctld is gone, and comes back after that time."""
         self.stop_slurmctld()
@@ -213,6 +240,18 @@ class RealScene:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def frozen_for(self, seconds: float) -> Iterator[None]:
+        """As frozen(), but it goes on after that time."""
+        with self.frozen():
+            pid = int((self.cluster.folder / "slurmctld.pid").read_text())
+            timer = threading.Timer(seconds, lambda: os.kill(pid, signal.SIGCONT))
+            timer.start()
+            try:
+                yield
+            finally:
+                timer.join()
 
     def now(self) -> float:
         return time.time()
@@ -248,18 +287,27 @@ class RealScene:
 
 
 @contextlib.contextmanager
-def real(folder: Path, slurm: str, *, as_text: bool = False) -> Iterator[RealScene]:
-    """A cluster of that release, and its commands for the adapter, on a PATH of their own."""
+def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
+    """A cluster of that release; `how` is "" for what is chosen of its commands' formats, else
+    "text" or "pyslurm"."""
     # Jobs start when they are submitted, and not some 3 s after.
     settings = {"MaxNodeCount": "8", "SchedulerParameters": "batch_sched_delay=0"}
+    settings["Epilog"] = "/run/cluster/bin/epilog"
     cluster = Cluster.up(
         folder / "c", ["n1", "n2"], slurm=slurm, settings=settings, make_machine=bare,
         gres=bare_gres,
     )  # fmt: skip
     with cluster as running:
+        epilog = running.folder / "bin/epilog"
+        epilog.write_text(_EPILOG)
+        epilog.chmod(0o755)
+        if how == "pyslurm":
+            with remote.client(running) as client:
+                yield RealScene(running, client)
+            return
         path = commands(running, folder / "bin")
         patience = Patience(total_s=60, call_s=20)
-        yield RealScene(running, CliClient(patience, path, as_text=as_text))
+        yield RealScene(running, CliClient(patience, path, as_text=how == "text"))
 
 
 def commands(cluster: Cluster, folder: Path) -> str:

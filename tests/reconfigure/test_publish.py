@@ -121,6 +121,28 @@ def test_a_link_stands_for_its_file(root: Path, site: Site) -> None:
     assert site.says("n1") == NEW
 
 
+def test_what_a_linked_slurm_conf_includes_lies_beside_the_link(root: Path, site: Site) -> None:
+    shared = site.root / "shared"
+    shared.mkdir()
+    site.conf.rename(shared / "slurm.conf")
+    site.conf.symlink_to("shared/slurm.conf")
+    publish(root, site, "n1")
+    assert site.says("n1") == NEW
+    assert sidecar(str(shared / "slurm.conf")).exists()
+    assert not sidecar(str(site.conf)).exists()
+
+
+def test_a_line_of_a_linked_slurm_conf_itself(root: Path, site: Site) -> None:
+    shared = site.root / "shared"
+    shared.mkdir()
+    (shared / "slurm.conf").write_text(f"NodeName=n1 Gres={OLD},nic:1\n")
+    site.conf.unlink()
+    site.conf.symlink_to(shared / "slurm.conf")
+    publish(root, site, "n1")
+    assert site.conf.is_symlink()
+    assert (shared / "slurm.conf").read_text() == f"NodeName=n1 Gres={NEW},nic:1\n"
+
+
 @pytest.mark.parametrize("file", ["nodes.conf", "gres.conf"])
 @pytest.mark.parametrize("act", [carry_out, undo])
 @pytest.mark.parametrize("carried_out", [True, False])

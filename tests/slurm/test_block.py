@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.errors import Refused
-from slurm_mig.slurm.block import extract, replace, wrap
+from slurm_mig.slurm.block import extract, replace, stretches, wrap
 
 NEW = wrap("new\n")
 
@@ -24,6 +24,16 @@ def test_blocks_of_different_labels_do_not_touch() -> None:
         "new", "n2"
     )
     assert (extract(text, "n1"), extract(text), extract(text, "n3")) == ("one\n", "none\n", "")
+
+
+def test_where_each_block_stands() -> None:
+    text = "# x \u2028 y\n" + wrap("one", "n1") + "a\n" + wrap("two\nthree")
+    assert stretches(text) == [("n1", 1, 3), ("", 5, 8)]
+    assert stretches("") == stretches("a\n# BEGIN slurm-migrate\n") == []
+
+
+def test_only_a_newline_ends_a_line() -> None:
+    assert replace("# \x85# BEGIN slurm-mig\n", NEW) == "# \x85# BEGIN slurm-mig\n" + NEW
 
 
 def test_a_block_has_no_spaces_at_the_ends_of_lines() -> None:

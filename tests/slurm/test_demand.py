@@ -1,7 +1,6 @@
 """Which pending jobs a change would strand, by hand and by real slurmctlds; whom it waits for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
@@ -13,13 +12,12 @@ from tests.cluster.roots import GATING
 from tests.cluster.slurmctlds import accepts
 
 
-@dataclass(frozen=True)
-class Gres:
+class Gres(NamedTuple):
     """As the Slurm port has them."""
 
     name: str
     type: str | None
-    count: int
+    number: int
 
 
 class Node(NamedTuple):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.errors import SlurmError
-from slurm_mig.slurm.scontrol import installed_version, run, slurmd_list
+from slurm_mig.errors import NoSuchNode, SlurmError, SlurmNotAnswering
+from slurm_mig.slurm.scontrol import ask, both_streams, installed_version, run, slurmd_list
 from slurm_mig.slurm.version import SlurmVersion
 
 
@@ -72,3 +72,44 @@ def test_slurmd_s_list_can_fail(tmp_path: Path) -> None:
     path = program(tmp_path, "echo 'fatal: no such file' >&2; exit 1")
     with pytest.raises(SlurmError, match=r"`slurmd -G` failed with 1: fatal: no such file"):
         slurmd_list([], path)
+
+
+def test_what_asks_slurmctld_is_told_where_it_is_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQUEUE_FORMAT and the like would change what is printed; times are in UTC."""
+    for name in ("SQUEUE_FORMAT", "SLURM_TIME_FORMAT", "SLURM_CLUSTERS", "SLURM_CONF"):
+        monkeypatch.setenv(name, "x")
+    path = program(tmp_path, "env", "squeue")
+    found = dict(line.split("=", 1) for line in ask(["squeue"], 5, path).splitlines())
+    assert set(found) - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LC_ALL", "TZ", "SLURM_CONF"}
+    assert (found["TZ"], found["LC_ALL"]) == ("UTC0", "C")
+
+
+def test_bytes_that_are_no_text_are_no_error(tmp_path: Path) -> None:
+    path = program(tmp_path, r"printf 'a\377b\n'", "squeue")
+    assert ask(["squeue"], 5, path) == "a\N{REPLACEMENT CHARACTER}b\n"
+
+
+def test_too_slow_is_not_answering(tmp_path: Path) -> None:
+    path = program(tmp_path, "exec sleep 30", "scontrol")
+    with pytest.raises(SlurmNotAnswering, match=r"did not end within 0\.1 s") as told:
+        ask(["scontrol", "update"], 0.1, path)
+    assert not told.value.unsent
+
+
+def test_what_it_complains_of_decides(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo 'Invalid node name specified' >&2; exit 1", "scontrol")
+    with pytest.raises(NoSuchNode, match=r"^`scontrol update nodename=x` failed with 1: Invalid"):
+        ask(["scontrol", "update", "nodename=x", "reason=a long one"], 5, path)
+
+
+def test_a_complaint_on_standard_output_counts(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo Node x not found; exit 1", "scontrol")
+    with pytest.raises(NoSuchNode):
+        ask(["scontrol"], 5, path)
+
+
+def test_both_streams_and_were_it_a_failure(tmp_path: Path) -> None:
+    path = program(tmp_path, "echo one; echo two >&2; exit 1", "scontrol")
+    assert both_streams(["scontrol", "ping"], path) == "one\ntwo\n"

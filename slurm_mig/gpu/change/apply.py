@@ -13,6 +13,7 @@ from slurm_mig.errors import JournalError, Refused, SlurmMigError
 from slurm_mig.gpu.change import clients, committed, journal, preflight
 from slurm_mig.gpu.change.bounded import Progress, Pulse
 from slurm_mig.gpu.change.capnodes import Made, make_nodes, modprobe_of
+from slurm_mig.gpu.change.ending import told
 from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import (
     NOTHING_CHANGED,
@@ -70,10 +71,16 @@ def run(request: Request) -> Outcome:
         from slurm_mig.gpu.change import partition  # dear, and not for those who change nothing
 
         units = daemons(request.settings, prepared)
-        with clients.stopped(request.root, request.settings, units) as stopping:
-            nobody_in_the_way(request, prepared.plans, stopping.units)
-            result = partition.apply(prepared.plans, ports_of(request), prepared.wanted)
-        return _finished(request, result, prepared, stopping)
+        result: Result | None = None
+        try:
+            with clients.stopped(request.root, request.settings, units) as stopping:
+                nobody_in_the_way(request, prepared.plans, stopping.units)
+                result = partition.apply(prepared.plans, ports_of(request), prepared.wanted)
+            return _finished(request, result, prepared, stopping)
+        except KeyboardInterrupt as why:
+            if result is not None:  # too late to go back
+                why.add_note(told(result))
+            raise
 
 
 def run_recover(request: Request, *, undo: bool = False) -> Outcome:

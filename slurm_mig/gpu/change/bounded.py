@@ -11,8 +11,9 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from multiprocessing.process import BaseProcess, _children  # type: ignore[attr-defined]
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from slurm_mig.errors import SlurmMigError
@@ -20,6 +21,8 @@ from slurm_mig.errors import SlurmMigError
 T = TypeVar("T")
 _FORK = multiprocessing.get_context("fork")
 _DEATH_S = 5.0  # from SIGKILL to the end of a process that is not stuck in the kernel
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STUCK = "stuck in the kernel: reboot the node"
 _START_S = 30.0  # until a worker first says what it does
 
 
@@ -75,18 +78,48 @@ def watched(work: Work[T], watch: Watch) -> T:
     be open here: a fork would share it. When this process dies, the worker makes no change more.
     """
     ours, theirs = _FORK.Pipe()
-    worker = _FORK.Process(target=_work, args=(work, theirs, ours), daemon=True)
-    worker.start()
-    theirs.close()
+    # An interrupt between the fork and `try` would leave a worker that goes on unheard.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    worker = _FORK.Process(target=_work, args=(work, theirs, ours, mask), daemon=True)
     try:
+        _start(worker)
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         answer: T = _listen(worker, ours, watch)
         return answer
-    except BaseException:
-        worker.kill()
+    except BaseException as why:
+        _end(worker, why)
         raise
     finally:
-        worker.join(_DEATH_S)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         ours.close()
+        theirs.close()
+        _reap(worker)
+
+
+def _start(worker: BaseProcess) -> None:
+    try:
+        worker.start()
+    except OSError as why:
+        raise SlurmMigError(f"no process could be started: {why.strerror}") from None
+
+
+def _end(worker: BaseProcess, why: BaseException) -> None:
+    """Have it ended. WorkerLost where it cannot be: nothing may be built on what it left."""
+    if worker.pid is None or isinstance(why, WorkerLost):
+        return
+    worker.kill()
+    worker.join(_DEATH_S)
+    if worker.exitcode is None:
+        raise WorkerLost(str(why) or "interrupted", _STUCK, gone=False) from why
+
+
+def _reap(worker: BaseProcess) -> None:
+    if worker.pid is None:
+        return
+    worker.join(_DEATH_S)
+    if worker.exitcode is None:  # multiprocessing would wait for it at our end, without bound
+        _children.discard(worker)
 
 
 def _listen(worker: BaseProcess, ours: "Connection[Any, Any]", watch: Watch) -> Any:  # noqa: ANN401
@@ -109,7 +142,7 @@ def _listen(worker: BaseProcess, ours: "Connection[Any, Any]", watch: Watch) -> 
     worker.kill()
     worker.join(_DEATH_S)
     gone = worker.exitcode is not None
-    how = "no answer in time" if gone else "no answer, and stuck in the kernel: reboot the node"
+    how = "no answer in time" if gone else f"no answer, and {_STUCK}"
     raise WorkerLost(doing, how, gone)
 
 
@@ -120,10 +153,16 @@ def _death(worker: BaseProcess) -> str:
     return f"the worker was killed by {signal.Signals(-code).name}"
 
 
-def _work(work: Work[T], theirs: "Connection[Any, Any]", ours: "Connection[Any, Any]") -> None:
+def _work(
+    work: Work[T],
+    theirs: "Connection[Any, Any]",
+    ours: "Connection[Any, Any]",
+    mask: set[signal.Signals],
+) -> None:
     ours.close()  # else this process itself would keep the pipe open when the other one dies
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to both: the parent acts
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     answer: tuple[str, object]
     try:
         answer = ("answer", work(lambda progress, at_most_s: _tell(theirs, progress, at_most_s)))
@@ -131,7 +170,8 @@ def _work(work: Work[T], theirs: "Connection[Any, Any]", ours: "Connection[Any, 
         answer = ("error", why)
     except BaseException:
         answer = ("bug", traceback.format_exc())
-    theirs.send(answer)
+    with suppress(OSError):  # nobody is there any more who would hear it
+        theirs.send(answer)
     theirs.close()
     os._exit(0)  # nothing of the parent's is to be cleaned up here
 

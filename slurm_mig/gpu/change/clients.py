@@ -67,12 +67,12 @@ def stopped(root: Path, settings: Settings, units: Sequence[str]) -> Iterator[St
     try:
         _stop(root, settings, found)
         yield stopping
-    except BaseException as error:
+        stopping.failed = start_again(root, settings)
+    except BaseException as error:  # an interrupt of that last line too
         stopping.failed = start_again(root, settings)
         for problem in stopping.failed:
             error.add_note(problem)
         raise
-    stopping.failed = start_again(root, settings)
 
 
 def start_again(root: Path, settings: Settings) -> tuple[str, ...]:

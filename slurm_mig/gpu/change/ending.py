@@ -6,7 +6,7 @@ from slurm_mig.errors import JournalError
 from slurm_mig.gpu.change import journal
 from slurm_mig.gpu.change.attempt import Attempt
 from slurm_mig.gpu.change.execute import RebootNeeded
-from slurm_mig.gpu.change.transaction import REBOOT, STUCK, Result
+from slurm_mig.gpu.change.transaction import DONE, FORMER, NOTHING, REBOOT, STUCK, Result
 
 _RECOVER = "run `slurm-mig recover`"
 _AFTER_REBOOT = f"reboot the node, then {_RECOVER}"
@@ -35,6 +35,17 @@ def stopped(attempt: Attempt, why: Exception, first: Exception | None = None) ->
 def lost(problem: str) -> Result:
     """No worker came to its end: nobody could look."""
     return Result(STUCK, problem, _LOOK)
+
+
+def told(result: Result) -> str:
+    """How a change ended that nobody waited for, in a line."""
+    if result.outcome == FORMER:
+        return "all GPUs are as before"
+    if result.outcome == DONE:
+        return "all GPUs are as wanted"
+    if result.outcome == NOTHING:
+        return "no change of the GPUs is under way: see `slurm-mig plan` for what they are"
+    return f"not all GPUs are as before: {result.problem}: {result.next_step}"
 
 
 def _result(attempt: Attempt, outcome: str, problem: str, next_step: str) -> Result:

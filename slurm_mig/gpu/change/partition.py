@@ -11,7 +11,7 @@ from slurm_mig.gpu.change.attempt import FORMER as GO_BACK
 from slurm_mig.gpu.change.attempt import TARGET, Attempt
 from slurm_mig.gpu.change.bounded import Progress, Pulse, WorkerLost
 from slurm_mig.gpu.change.compare import differences, gpu_text
-from slurm_mig.gpu.change.ending import ended, stopped
+from slurm_mig.gpu.change.ending import ended, stopped, told
 from slurm_mig.gpu.change.execute import LOOKING, RebootNeeded
 from slurm_mig.gpu.change.journal import Journal, JournalGpu
 from slurm_mig.gpu.change.recover import after_loss
@@ -32,7 +32,8 @@ def apply(
     `wanted`, by GPU UUID: needed for plans that are `unsolved`. The caller holds the node's lock,
     by a flock (the worker inherits it), and has no NVML session open.
     Raises Refused, NvmlError, JournalError or OSError when nothing was changed. All later trouble
-    is in the Result: see transaction.py for the outcomes.
+    is in the Result: see transaction.py for the outcomes. What interrupts it, or is a bug, comes
+    out after all went back, with a note of how that ended.
     """
     _refuse(plans, wanted or {})
     if not any(plan.steps for plan in plans):
@@ -49,8 +50,8 @@ def apply(
         result = ports.run(lambda pulse: _apply(plans, wanted or {}, ports, pulse), watch)
     except WorkerLost as lost:
         result = _after_loss(plans, ports, lost, begun)
-    except KeyboardInterrupt:
-        after_loss(ports, SlurmMigError("interrupted"))
+    except (KeyboardInterrupt, OSError, RuntimeError) as why:  # the last two are bugs of ours
+        why.add_note(told(after_loss(ports, SlurmMigError("interrupted"))))
         raise
     return result._replace(seconds=ports.clock() - began)
 

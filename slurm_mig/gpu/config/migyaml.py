@@ -53,6 +53,8 @@ def read(path: Path) -> MigConfig:
 def _bytes_of(path: Path) -> bytes:
     """At most one byte more than is allowed. OSError also for what is no regular file."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise Refused("standard input", ["it is closed: name a file"])
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not hang us
     with os.fdopen(handle, "rb") as file:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -116,3 +118,107 @@ def test_an_interrupt_ends_it() -> None:
     with pytest.raises(KeyboardInterrupt):
         watched(work, interrupt)
     assert time.monotonic() - began < 5
+
+
+HEAD = """
+import multiprocessing, os, signal, sys, time
+from slurm_mig.gpu.change import bounded
+from slurm_mig.gpu.change.bounded import Progress, WorkerLost, watched
+unheard = lambda _: None
+"""
+CATCH = """
+try:
+    watched(work, {hear})
+except WorkerLost as why:
+    print(why, why.gone, flush=True)
+"""
+
+
+def script(text: str) -> subprocess.CompletedProcess[str]:
+    """What a program of its own says to that, to its end."""
+    command = [sys.executable, "-c", HEAD + text]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_an_interrupt_at_its_start_leaves_none_behind() -> None:
+    done = script("""
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    watched(lambda _: time.sleep(20), unheard)
+except KeyboardInterrupt:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        print("none left")
+""")
+    assert (done.stdout, done.stderr) == ("none left\n", "")
+
+
+def test_an_interrupt_of_the_terminal_s_whole_group_is_the_parent_s() -> None:
+    done = script("""
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
+print(watched(lambda _: 7, unheard))
+""")
+    assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+# SIGKILL reaches nobody who is stuck in the kernel; SIGTERM is what multiprocessing sends at exit.
+STUCK = """
+class Stuck(multiprocessing.context.ForkProcess):
+    def kill(self):
+        pass
+bounded._FORK.Process = Stuck
+bounded._DEATH_S = 0.2
+def work(pulse):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pulse(Progress("destroying"), 0.2)
+    print(os.getpid(), flush=True)
+    time.sleep(25)
+"""
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_one_that_is_stuck_in_the_kernel_holds_nobody_up(interrupted: bool) -> None:
+    began = time.monotonic()
+    hear = "lambda _: os.kill(os.getpid(), signal.SIGINT)" if interrupted else "unheard"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{HEAD}{STUCK}{CATCH.format(hear=hear)}"], stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        try:
+            assert process.stdout.readline().endswith(
+                "stuck in the kernel: reboot the node False\n"
+            )
+            assert process.wait(10) == 0
+        finally:
+            os.kill(pid, signal.SIGKILL)
+    assert time.monotonic() - began < 10
+
+
+def test_where_no_process_can_be_started() -> None:
+    done = script("""
+def fork():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+os.fork = fork
+try:
+    watched(lambda _: 7, unheard)
+except bounded.SlurmMigError as why:
+    print(why)
+""")
+    assert done.stdout == "no process could be started: Resource temporarily unavailable\n"
+
+
+def test_one_whose_parent_is_gone_says_nothing() -> None:
+    done = script("""
+def work(pulse):
+    time.sleep(0.3)
+    return 7
+if os.fork() == 0:
+    os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGKILL))
+    watched(work, unheard)
+os.wait()
+time.sleep(0.8)
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

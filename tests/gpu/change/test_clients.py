@@ -75,6 +75,22 @@ def test_a_failure_inside_starts_them_too(
     assert daemons.running() == set(ALL)
 
 
+def test_an_interrupt_of_the_start_itself_starts_them_all_the_same(
+    root: Path, daemons: Daemons
+) -> None:
+    script = daemons.folder / "interrupting"
+    start = daemons.settings.start_command[0]
+    script.write_text(
+        f"#!/bin/sh\nmkdir {daemons.folder}/once && kill -INT $PPID && sleep 5\nexec {start} $1\n"
+    )
+    script.chmod(0o755)
+    settings = daemons.settings._replace(start_command=(str(script), "{unit}"))
+    with pytest.raises(KeyboardInterrupt), stopped(root, settings, ALL):
+        pass
+    assert daemons.running() == set(ALL)
+    assert not record(root).exists()
+
+
 def test_one_that_does_not_start_again_is_told_and_stays_written_down(
     root: Path, daemons: Daemons
 ) -> None:

@@ -342,9 +342,22 @@ def test_an_interrupt_goes_back(make_scene: MakeScene) -> None:
     scene = make_scene(*BESIDE)
     # The worker does not wait for its parent: so that it is not at its end yet, it takes long.
     scene.sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=10_000)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as interrupted:
         scene.apply(run=watched, watch=at_step(2, interrupt))
     assert (scene.picture(), scene.journal()) == (scene.former, None)
+    assert interrupted.value.__notes__ == ["all GPUs are as before"]
+
+
+def test_a_bug_of_who_watches_goes_back(make_scene: MakeScene) -> None:
+    def lose_the_terminal() -> None:
+        raise OSError(5, "Input/output error")
+
+    scene = make_scene(*BESIDE)
+    scene.sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", hang_ms=10_000)
+    with pytest.raises(OSError, match="Input/output error") as lost:
+        scene.apply(run=watched, watch=at_step(2, lose_the_terminal))
+    assert (scene.picture(), scene.journal()) == (scene.former, None)
+    assert lost.value.__notes__ == ["all GPUs are as before"]
 
 
 def test_a_process_that_grabs_a_slice(make_scene: MakeScene) -> None:
