@@ -11,16 +11,25 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.cluster import hooking, probe, reach
+from tests.cluster import hooking, probe, reach, site
 from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
 from tests.cluster.machines import Machines
+from tests.cluster.node import environment
 from tests.cluster.slurmconf import CONTROLLER
 
 NODES = {
     "gpu1": ["h100-80gb=3g.40gb/2g.20gb/2x1g.10gb"],
     "gpu2": ["a100-40gb=4g.20gb/3x1g.5gb"],
 }
+LAYOUTS = """\
+version: v1
+mig-configs:
+  seven:
+    - {devices: all, mig-enabled: true, mig-devices: {1g.10gb: 7}}
+  mixed:
+    - {devices: all, mig-enabled: true, mig-devices: {3g.40gb: 1, 2g.20gb: 1, 1g.10gb: 2}}
+"""
 JOBS = {"job 1": "3g.40gb", "job 2": "1g.10gb", "job 3": "1g.5gb"}
 PYTHON = "/usr/bin/python3"
 # Each job looks, says so, and stays until all have looked: they do run at the same time.
@@ -48,15 +57,20 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="slurm-mig-demo-") as folder,
         Cluster.up(
-            Path(folder, "cluster"), NODES, gres=told_by_slurm_mig, settings=hooking.SETTINGS
+            Path(folder, "cluster"),
+            NODES,
+            slurm="24.11",
+            gres=told_by_slurm_mig,
+            settings=hooking.SETTINGS,
         ) as cluster,
     ):
         for name in cluster.names:
             hooking.make_map(cluster, name)  # as the unit of slurmd does when it starts
         show(cluster)
         show_hooks(cluster)
+        show_reconfigure(cluster)
     took = time.monotonic() - began
-    step("8. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
+    step("10. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
 
 
 def show(cluster: Cluster) -> None:
@@ -92,6 +106,34 @@ def show_hooks(cluster: Cluster) -> None:
     console.print(left_behind(cluster), markup=False, soft_wrap=True)
     step("7. Who had which slice", "one line of JSON a job in /var/lib/slurm-mig/usage, in short:")
     console.print(records(cluster))
+
+
+def show_reconfigure(cluster: Cluster) -> None:
+    """One node with another layout and back: drained, told to Slurm, and with jobs on both."""
+    (cluster.node("gpu1").root / "etc/slurm-mig/config.toml").write_text(site.CONFIG)
+    (cluster.folder / "mig.yaml").write_text(LAYOUTS)
+    step("8. Another layout", "for gpu1, while a job still holds one of its slices:")
+    job = hooking.submit(cluster, "-w", "gpu1", "--gres=gpu:1g.10gb:1", "--wrap", "sleep 3")
+    hooking.wait_state(cluster, job, "RUNNING")
+    reconfigure(cluster, "seven")
+    step("9. And back", "from 7x1g to 3g+2g+2x1g, in one command again:")
+    reconfigure(cluster, "mixed")
+
+
+def reconfigure(cluster: Cluster, label: str) -> None:
+    """Do it, show what it did, and run a job on each slice that Slurm has then."""
+    words = ["reconfigure", "-f", "/run/cluster/mig.yaml", "-c", label]
+    console.print("slurm-mig " + " ".join(words), markup=False, soft_wrap=True)
+    console.print(slurm_mig(cluster, "gpu1", *words), markup=False, soft_wrap=True)
+    sinfo = ["sinfo", "-N", "-h", "-n", "gpu1", "-o", "%N is %T with %G"]
+    console.print(cluster.exec(CONTROLLER, sinfo).stdout, markup=False, soft_wrap=True, end="")
+    types = [entry["type"] for entry in hooking.gres_map(cluster, "gpu1")]
+    for one in dict.fromkeys(types):
+        count = str(types.count(one))
+        asked = ["-w", "gpu1", f"-n{count}", f"--gres=gpu:{one}:{count}"]
+        asked += [f"--gpus-per-task={one}:1", "printenv", "CUDA_VISIBLE_DEVICES"]
+        told = cluster.srun("-Q", "--chdir=/", *asked).split()
+        console.print(f"{one}: {len(set(told))} tasks, each on a slice of its own: {told[0]} …")
 
 
 def left_behind(cluster: Cluster) -> str:
@@ -140,6 +182,7 @@ def run_jobs(cluster: Cluster) -> dict[str, reach.Reach]:
             cluster.command(
                 CONTROLLER, ["srun", f"--gres=gpu:{profile}:1", "-J", job, "sh", "-c", TOGETHER]
             ),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

@@ -4,10 +4,11 @@ A page that has commands says first on which cluster they run, in a comment:
 
     <!-- cluster: n1:h100-80gb=3g.40gb/4x1g.10gb slurm=24.11 -->
 
-(with the word `hooks` at its end: on one whose Slurm runs slurm-mig's hooks), and shows them in
-blocks fenced with ```console: lines after "$ " run on the first node, one shell for the whole
-page, and the lines that follow are what the terminal showed. `make docs` writes those lines
-anew; a test compares them.
+(with the word `hooks` at its end: on one whose Slurm runs slurm-mig's hooks; with `site`: where
+config.toml has the commands that stop and start slurmd there), and shows them in blocks fenced
+with ```console: lines after "$ " run on the first node, one shell for the whole page, and the
+lines that follow are what the terminal showed. `make docs` writes those lines anew; a test
+compares them.
 """
 
 import argparse
@@ -17,11 +18,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import hooking
+from tests.cluster import hooking, site
 from tests.cluster.cluster import Cluster
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-CLUSTER = re.compile(r"<!-- cluster: (?P<nodes>.+) slurm=(?P<slurm>\S+)(?P<hooks> hooks)? -->")
+CLUSTER = re.compile(
+    r"<!-- cluster: (?P<nodes>.+) slurm=(?P<slurm>\S+)(?P<hooks> hooks)?(?P<site> site)? -->"
+)
 BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "=== end of command ==="
 
@@ -35,6 +38,7 @@ class Page:
     slurm: str
     text: str
     hooks: bool = False
+    site: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Page | None":
@@ -44,7 +48,8 @@ class Page:
         if found is None:
             assert not BLOCK.search(text), f"{path}: commands, but no cluster to run them on"
             return None
-        return cls(path, tuple(found["nodes"].split()), found["slurm"], text, bool(found["hooks"]))
+        nodes, hooks, site = tuple(found["nodes"].split()), found["hooks"], found["site"]
+        return cls(path, nodes, found["slurm"], text, bool(hooks), bool(site))
 
     def commands(self) -> list[str]:
         """What stands after "$ ", in order; a line that ends in "\\" goes on with "> "."""
@@ -82,6 +87,9 @@ def outputs(page: Page, folder: Path) -> list[str]:
     up = hooking.up if page.hooks else Cluster.up
     with up(folder / "cluster", page.nodes, slurm=page.slurm) as cluster:
         first = page.nodes[0].split(":")[0]
+        if page.site:
+            file = cluster.node(first).root / "etc/slurm-mig/config.toml"
+            file.write_text(site.CONFIG)
         done = cluster.exec(first, ["bash", "-c", f"exec bash {script} 2>&1"], check=False)
     return done.stdout.split(f"{END}\n")[:-1]
 

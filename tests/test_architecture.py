@@ -14,8 +14,8 @@ FLOORS = (
     {"model", "files", "system"},
     {"settings"},
     {"gpu", "slurm"},
-    {"generate", "gresmap", "usage", "reconfigure"},
-    {"hooks", "doctor"},
+    {"generate", "gresmap", "usage"},
+    {"hooks", "doctor", "reconfigure"},
     {"cli"},
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

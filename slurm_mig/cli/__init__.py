@@ -19,7 +19,11 @@ COMMANDS = {
     "gen-gres": ("gen_gres", "Write the gres.conf that isolates every slice."),
     "plan": ("plan", "Show what a wanted MIG configuration would change."),
     "apply": ("apply", "Make the GPUs what a configuration wants, or leave them as they are."),
-    "recover": ("recover", "End what an interrupted apply left, after a crash or a reboot."),
+    "reconfigure": (
+        "reconfigure",
+        "Drain a node, repartition it, tell Slurm, give it back.",
+    ),
+    "recover": ("recover", "End what was cut short, after a crash or a reboot."),
     "prolog": ("prolog", "Check and note a job's slices before it starts."),
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),

@@ -1,4 +1,4 @@
-"""`slurm-mig recover`: end what an interrupted apply left, after a crash, a kill or a reboot."""
+"""`slurm-mig recover`: end what an interrupted apply or reconfigure left."""
 
 import click
 
@@ -9,23 +9,45 @@ from slurm_mig.cli.common import root_of, root_option
 @click.option(
     "--undo", is_flag=True, help="Only back to what was before, not on to what was wanted."
 )
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="For jobs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @root_option
 @click.pass_context
-def command(ctx: click.Context, undo: bool, as_json: bool) -> int:
-    """End what an interrupted apply left.
+def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool) -> int:
+    """End what an interrupted apply or reconfigure left.
 
-    An apply writes down what it is about to do, and how to go back, before it does it. This reads
-    it, and brings every GPU to one of the two: what was wanted, or what was before. It also
-    starts the GPU daemons that were stopped meanwhile. It may be run again and again.
+    Both write down what they are about to do, and how to go back, before they do it. This reads
+    it, and brings the node to one of the two: what was wanted, or what was before. After a
+    reconfigure it goes through the same phases, and gives the node back to Slurm; it also starts
+    the GPU daemons that were stopped meanwhile. It may be run again and again.
     """
     from slurm_mig.cli.applied import interruptible, tell
     from slurm_mig.cli.progress import shown
     from slurm_mig.gpu.change.apply import run_recover
     from slurm_mig.gpu.change.prepare import Request
+    from slurm_mig.reconfigure import record
     from slurm_mig.settings import load
 
     root = root_of(ctx)
+    found = record.read(root)
+    if found is not None:
+        return _of_reconfigure(ctx, found.node, undo, timeout, as_json)
     with interruptible(root), shown() as watch:
         outcome = run_recover(Request(root, load(root), watch=watch), undo=undo)
     return tell("recover", outcome, as_json=as_json)
+
+
+def _of_reconfigure(
+    ctx: click.Context, node: str, undo: bool, timeout: float | None, as_json: bool
+) -> int:
+    from slurm_mig.cli.applied import interruptible
+    from slurm_mig.cli.reconfigured import shown, tell
+    from slurm_mig.reconfigure import entry
+    from slurm_mig.reconfigure.site import request_of, world_of
+    from slurm_mig.reconfigure.world import Options
+
+    root = root_of(ctx)
+    with interruptible(root), shown() as watch:
+        name, world = world_of(root, node, Options(timeout), watch)
+        ended = entry.recover(world, request_of(root), undo=undo)
+    return tell(f"{name}, recover", ended, as_json=as_json, back=True)

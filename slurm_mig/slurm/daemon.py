@@ -14,9 +14,18 @@ _SLACK_S = 2.0
 
 
 class _Process(NamedTuple):
+    pid: int
     name: str
     parent: int
     ticks: int  # since boot
+
+
+class Slurmd(NamedTuple):
+    """A slurmd that runs: when it started, in seconds since 1970, and with which words."""
+
+    pid: int
+    started: float | None
+    words: tuple[str, ...]
 
 
 def host_name() -> str:
@@ -29,11 +38,29 @@ def slurmd_start(root: Path, conf: Conf | None, node: str) -> float | None:
 
     None if none was found, or several that SlurmdPidFile= does not tell apart.
     """
+    found = running(root, conf, node)
+    return None if found is None else found.started
+
+
+def running(root: Path, conf: Conf | None, node: str) -> Slurmd | None:
+    """The slurmd of a node of this machine.
+
+    None if none was found, or several that SlurmdPidFile= does not tell apart.
+    """
     found = _by_pid_file(root, conf, node) or _the_only_one(root)
-    boot = _boot_time(root)
-    if found is None or boot is None:
+    if found is None:
         return None
-    return boot + found.ticks / os.sysconf("SC_CLK_TCK")
+    boot = _boot_time(root)
+    started = None if boot is None else boot + found.ticks / os.sysconf("SC_CLK_TCK")
+    return Slurmd(found.pid, started, _words(root, found.pid))
+
+
+def _words(root: Path, pid: int) -> tuple[str, ...]:
+    try:
+        text = under(root, f"/proc/{pid}/cmdline").read_text(errors="surrogateescape")
+    except OSError:
+        return ()
+    return tuple(text.removesuffix("\0").split("\0"))
 
 
 def newer_than_slurmd(path: Path, start: float | None) -> bool:
@@ -84,7 +111,7 @@ def _process(root: Path, pid: int) -> _Process | None:
         return None
     name, _, rest = stat.partition("(")[2].rpartition(")")
     fields = rest.split()
-    return _Process(name, int(fields[1]), int(fields[19]))
+    return _Process(pid, name, int(fields[1]), int(fields[19]))
 
 
 def _boot_time(root: Path) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import accounting, roots, simulated, slurmconf, wrappers
+from tests.cluster import accounting, roots, simulated, site, slurmconf, wrappers
 from tests.cluster.machines import Machines
 from tests.cluster.node import Holder, start_time
 from tests.cluster.slurmconf import CONTROLLER
@@ -35,7 +35,11 @@ def ask_slurm_mig(machines: Machines, name: str) -> Gres:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may be chosen for a cluster; `settings` are further lines of its slurm.conf."""
+    """What may be chosen for a cluster; `settings` are further lines of its slurm.conf.
+
+    `dynamic` nodes are in no slurm.conf: they come by `slurmd -Z`. One at most, because Slurm
+    22.05 lets none have a port of its own.
+    """
 
     slurm: str = "22.05"
     cpus: int = 16
@@ -43,6 +47,7 @@ class Options:
     gres: GresOf = ask_slurm_mig
     make_machine: simulated.MakeMachine = simulated.simulate
     accounting: bool = False
+    dynamic: str | None = None
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -63,6 +68,7 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
     _start_machines(machines)
     _configure(machines, options)
+    site.write(machines)
     _start_daemons(machines, accounted=options.accounting)
     return machines
 
@@ -95,8 +101,15 @@ def _configure(machines: Machines, options: Options) -> None:
         for file in ("slurm.conf", "cgroup.conf"):
             (etc / file).symlink_to(shared / file)
         port = slurmconf.FIRST_SLURMD_PORT + number
-        confs.append(slurmconf.NodeConf(name, gres.line, options.cpus, port))
+        conf = slurmconf.NodeConf(name, gres.line, options.cpus, port)
+        if name == options.dynamic:
+            (etc / site.OPTIONS).write_text(slurmconf.dynamic_options(conf))
+        else:
+            (etc / site.OPTIONS).write_text("\n")
+            confs.append(conf)
     settings = {**(accounting.SETTINGS if options.accounting else {}), **options.settings}
+    if options.dynamic is not None:
+        settings = {**slurmconf.DYNAMIC, **settings}
     plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
     text = slurmconf.slurm_conf(plugins, confs, settings)
     (machines.conf / "slurm.conf").write_text(text)
@@ -113,7 +126,7 @@ def _start_daemons(machines: Machines, *, accounted: bool) -> None:
         accounting.start(machines)
     machines.exec(CONTROLLER, ["slurmctld"])
     for name in machines.names:
-        machines.exec(name, ["slurmd", "-N", name])
+        machines.exec(name, [site.SLURMD_START])
 
 
 def group_of(folder: Path) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import bring_up, guard, reap, simulated
+from tests.cluster import bring_up, guard, reap, simulated, site
 from tests.cluster.bring_up import GresOf, Options
 from tests.cluster.machines import STATE, Machines
 from tests.cluster.node import ClusterError, start_time
@@ -50,14 +50,16 @@ class Cluster(Machines):
         gres: GresOf = bring_up.ask_slurm_mig,
         make_machine: simulated.MakeMachine = simulated.simulate,
         accounting: bool = False,
+        dynamic: str | None = None,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
         `nodes` are names and their GPUs (`h100-80gb`, `h100-80gb=off`, `a100-40gb=LAYOUT`), or
         words such as `n1:h100-80gb,l40s`; `settings` are further lines of slurm.conf.
-        `gres`, if given, is asked for a node's GRES instead of slurm-mig.
+        `gres`, if given, is asked for a node's GRES instead of slurm-mig. `dynamic` names the
+        node that is in no slurm.conf.
         """
-        options = Options(slurm, cpus, settings or {}, gres, make_machine, accounting)
+        options = Options(slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic)
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)
             try:
@@ -85,7 +87,7 @@ class Cluster(Machines):
 
     def start_slurmd(self, name: str) -> None:
         """Start the slurmd of a node."""
-        self.exec(name, ["slurmd", "-N", name])
+        self.exec(name, [site.SLURMD_START])
 
     def stop_slurmd(self, name: str) -> None:
         """Stop the slurmd of a node; its jobs go on."""

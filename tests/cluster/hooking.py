@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import site
 from tests.cluster.cluster import Cluster
 from tests.cluster.majors import own_majors
 from tests.cluster.node import ClusterError, environment
@@ -42,6 +43,7 @@ def up(
     settings: Mapping[str, str] | None = None,
     config: str = "",
     cpus: int = 16,
+    dynamic: str | None = None,
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
     every = {key: text for key, text in {**SETTINGS, **(settings or {})}.items() if text}
@@ -54,6 +56,7 @@ def up(
             settings=every,
             cpus=cpus,
             make_machine=functools.partial(_machine, majors),
+            dynamic=dynamic,
         ) as made,
     ):
         for name in made.names:
@@ -78,7 +81,8 @@ def _machine(majors: Sequence[int], folder: Path, gpus: Sequence[str]) -> Machin
 
 def make_map(cluster: Cluster, name: str) -> None:
     """`slurm-mig gres-map` on a node, as its slurmd's unit runs it."""
-    slurm_mig(cluster, name, "gres-map")
+    options = (cluster.node(name).root / "etc/slurm" / site.OPTIONS).read_text().strip()
+    slurm_mig(cluster, name, "gres-map", "--slurmd-options", f"-N {name} {options}")
 
 
 def slurm_mig(cluster: Cluster, name: str, *words: str) -> str:

@@ -41,7 +41,19 @@ def main() -> None:
     paths = sorted(str(path) for pattern in PATTERNS for path in Path("/dev").glob(pattern))
     told = {key: os.environ[key] for key in TOLD if key in os.environ}
     tried = {path: outcome(path) for path in paths}
-    print(json.dumps({"host": socket.gethostname(), "told": told, "devices": tried}))
+    answer = {"host": socket.gethostname(), "told": told, "devices": tried, "live": live_caps()}
+    print(json.dumps(answer))
+
+
+def live_caps() -> list[str]:
+    """The caps that the driver has something behind: nodes of what is gone may lie around."""
+    minors = []
+    for file in Path("/proc/driver/nvidia/capabilities").glob("gpu*/mig/gi*/**/access"):
+        for line in file.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key == "DeviceFileMinor":
+                minors.append(f"/dev/nvidia-caps/nvidia-cap{int(value)}")
+    return minors
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from tests.cluster.cluster import Cluster
 
@@ -20,6 +21,7 @@ class Reach:
     allowed: frozenset[str]
     refused: frozenset[str]
     told: dict[str, str]
+    live: frozenset[str] = frozenset()  # the caps that something is behind
 
 
 def of_job(cluster: Cluster, *options: str) -> list[Reach]:
@@ -30,13 +32,14 @@ def of_job(cluster: Cluster, *options: str) -> list[Reach]:
 def parse(output: str) -> list[Reach]:
     """Read what probes printed, one JSON object a line."""
     found = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return [_reach(answer["host"], answer["told"], answer["devices"]) for answer in found]
+    return [_reach(answer) for answer in found]
 
 
-def _reach(host: str, told: dict[str, str], devices: dict[str, str]) -> Reach:
+def _reach(answer: dict[str, Any]) -> Reach:
+    host, devices = answer["host"], answer["devices"]
     allowed = frozenset(path for path, said in devices.items() if said in ALLOWED)
     refused = frozenset(path for path, said in devices.items() if said in ("EPERM", "EACCES"))
     odd = devices.keys() - allowed - refused
     if odd:
         raise ValueError(f"neither allowed nor refused on {host}: {sorted(odd)}")
-    return Reach(host, allowed, refused, told)
+    return Reach(host, allowed, refused, answer["told"], frozenset(answer.get("live", ())))

@@ -11,6 +11,8 @@ CgroupPlugin=cgroup/v1
 CgroupMountpoint=/sys/fs/cgroup
 ConstrainDevices=yes
 """
+# What nodes that come by `slurmd -Z` want of the others; without TreeWidth, 22.05 loses them.
+DYNAMIC = {"MaxNodeCount": "16", "TreeWidth": "65533", "SlurmctldParameters": "cloud_reg_addrs"}
 _HEAD = """\
 ClusterName=simulated
 SlurmctldHost={controller}(127.0.0.1)
@@ -69,6 +71,12 @@ def _node_line(node: NodeConf) -> str:
     gres = f" Gres={node.gres}" if node.gres else ""
     where = f"NodeName={node.name} NodeAddr=127.0.0.1 Port={node.port}"
     return f"{where} CPUs={node.cpus} RealMemory=1000{gres} State=UNKNOWN"
+
+
+def dynamic_options(node: NodeConf) -> str:
+    """What slurmd is started with so that a node that no slurm.conf has comes to be."""
+    gres = f" Gres={node.gres}" if node.gres else ""
+    return f'-Z --conf "CPUs={node.cpus} RealMemory=1000{gres}"\n'
 
 
 def hosts(nodes: Sequence[str]) -> str:

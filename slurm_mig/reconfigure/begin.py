@@ -1,0 +1,113 @@
+"""Before the node is drained: what would be done, for whom it would wait, and what forbids it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from slurm_mig.errors import NoSuchNode, Refused
+from slurm_mig.gpu.change.bounded import Progress, Pulse
+from slurm_mig.gpu.change.prepare import Request
+from slurm_mig.gpu.config.offline import completed
+from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
+from slurm_mig.gpu.planning.plan import GpuPlan, plan
+from slurm_mig.gpu.present.survey import survey
+from slurm_mig.model import GpuIndex
+from slurm_mig.reconfigure import drained
+from slurm_mig.reconfigure import record as records
+from slurm_mig.reconfigure.phases import gpu_types
+from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
+from slurm_mig.reconfigure.waiting import holds_gres
+from slurm_mig.reconfigure.world import World
+from slurm_mig.slurm.client import Job, NodeState
+from slurm_mig.system import epoch
+
+Chooser = Callable[[Sequence[LiveGpu]], Mapping[GpuIndex, WantedGpu]]
+_LOOK_S = 60.0
+
+
+class Prospect(NamedTuple):
+    """What would be done: the plan of each GPU that is named, and the jobs that are waited for."""
+
+    node: NodeState
+    plans: tuple[GpuPlan, ...]
+    others: tuple[LiveGpu, ...]
+    wanted: Mapping[str, WantedGpu]
+    jobs: tuple[Job, ...]
+    notes: Mapping[str, str]
+    right: bool  # slurmctld has what lives, and slurmd registered it
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all is as wanted already."""
+        return self.right and not any(each.steps for each in self.plans)
+
+
+def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect:
+    """Look and plan; changes nothing. Raises Refused with all that forbids it."""
+    problems: list[str] = []
+    plans, others, wanted = _plans(request, choose)
+    problems += [problem for each in plans for problem in each.problems]
+    try:
+        node = world.client.node(name)
+    except NoSuchNode as why:
+        raise Refused("nothing was changed", [*problems, str(why)]) from None
+    if "DOWN" in node.state:
+        problems.append(f"{name} is DOWN ({node.reason}): mend that first")
+    try:
+        notes = world.publisher.choose(node)
+    except Refused as why:
+        problems += [f"{why.what}: {problem}" for problem in why.problems]
+    if problems:
+        raise Refused("nothing was changed", problems)
+    empty = world.publisher.needs_it_empty(notes)
+    jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
+    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
+    return Prospect(node, plans, others, wanted, jobs, notes, right)
+
+
+def open_record(world: World, name: str, what: str, prospect: Prospect) -> Record:
+    """Write down what is about to be done. Raises JournalError."""
+    run_id = records.new_id()
+    root = str(world.root)
+    record = Record(
+        run_id=run_id,
+        owner=records.new_id(),
+        boot_id=epoch.boot_id(root),
+        node=name,
+        what=what,
+        goal=TARGET,
+        phase="DRAIN",
+        reason=drained.reason(run_id, what),
+        gpus=tuple(
+            RecordGpu(each.gpu.info.uuid, each.former, prospect.wanted[each.gpu.info.uuid])
+            for each in prospect.plans
+            if each.steps
+        ),
+        notes=prospect.notes,
+    )
+    records.begin(world.root, record)
+    world.publisher.begin(run_id, prospect.notes)
+    return record
+
+
+def _plans(
+    request: Request, choose: Chooser
+) -> tuple[tuple[GpuPlan, ...], tuple[LiveGpu, ...], Mapping[str, WantedGpu]]:
+    """As if nobody ran on the GPUs: jobs are waited for, and apply looks once more."""
+
+    def work(pulse: Pulse) -> tuple[LiveGpu, ...]:
+        pulse(Progress("looking at the GPUs"), _LOOK_S)
+        with request.session() as nvml:
+            return survey(nvml)
+
+    gpus = request.run(work, request.watch)
+    by_index = {gpu.info.gpu_index: gpu for gpu in gpus}
+    pairs = [(by_index[index], each) for index, each in choose(gpus).items()]
+    plans = tuple(_plan(gpu, each) for gpu, each in pairs)
+    wanted = {gpu.info.uuid: each for gpu, each in pairs}
+    return plans, tuple(gpu for gpu in gpus if gpu.info.uuid not in wanted), wanted
+
+
+def _plan(gpu: LiveGpu, wanted: WantedGpu) -> GpuPlan:
+    made = plan(gpu, wanted)
+    known = completed(gpu)
+    return plan(known, wanted) if made.unsolved and known.profiles else made

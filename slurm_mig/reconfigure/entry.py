@@ -1,0 +1,85 @@
+"""The ways in: a new reconfigure, the way back of the last one, and what was cut short.
+
+Each holds the node's lock and has the record on the disk before the first change.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from slurm_mig.errors import JournalError, Refused
+from slurm_mig.gpu.change.prepare import Request
+from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
+from slurm_mig.model import GpuIndex
+from slurm_mig.reconfigure import begin, loop
+from slurm_mig.reconfigure import record as records
+from slurm_mig.reconfigure.alone import only_one
+from slurm_mig.reconfigure.begin import Chooser, Prospect
+from slurm_mig.reconfigure.loop import Ended
+from slurm_mig.reconfigure.record import Record
+from slurm_mig.reconfigure.run import Run
+from slurm_mig.reconfigure.world import World
+
+NOTHING = "nothing"
+_AT_ONCE_S = 1.0
+
+
+def start(world: World, request: Request, node: str, what: str, choose: Chooser) -> Ended:
+    """A new one. Raises SlurmMigError or OSError when nothing was changed."""
+    with only_one(world.root, _AT_ONCE_S):  # whoever is at it may wait for jobs for hours
+        must_be_none_open(world.root)
+        prospect = begin.look(world, request, node, choose)
+        if prospect.nothing:
+            return Ended(NOTHING)
+        return loop.forward(Run(world, begin.open_record(world, node, what, prospect)))
+
+
+def rollback(world: World, request: Request, node: str) -> Ended:
+    """Back to what was before: of the one that was cut short, or else of the last one."""
+    with only_one(world.root, request.settings.lock_timeout_s):
+        cut_short = records.read(world.root)
+        if cut_short is not None:
+            return loop.recover(Run(world, records.take_over(world.root, cut_short)), undo=True)
+        last = records.read(world.root, records.LAST)
+        if last is None:
+            raise Refused("nothing was changed", ["no reconfigure of this node is known"])
+        prospect = begin.look(world, request, node, _as_before(last))
+        if prospect.nothing:
+            return Ended(NOTHING)
+        what = f"what was before {last.what}"
+        return loop.forward(Run(world, begin.open_record(world, node, what, prospect)))
+
+
+def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
+    """End what was cut short. Raises SlurmMigError or OSError when nothing was changed."""
+    with only_one(world.root, request.settings.lock_timeout_s):
+        found = records.read(world.root)
+        if found is None:
+            return Ended(NOTHING)
+        return loop.recover(Run(world, records.take_over(world.root, found)), undo=undo)
+
+
+def prospect(world: World, request: Request, node: str, choose: Chooser) -> Prospect:
+    """What `start` would do."""
+    must_be_none_open(world.root)
+    return begin.look(world, request, node, choose)
+
+
+def must_be_none_open(root: Path) -> None:
+    """Raises JournalError where a reconfigure is not at its end."""
+    found = records.read(root)
+    if found is not None:
+        raise JournalError(
+            f"a reconfigure of {found.node} to {found.what} is not at its end ({found.phase}): "
+            "run `slurm-mig recover`, or `slurm-mig reconfigure --rollback`"
+        )
+
+
+def _as_before(last: Record) -> Chooser:
+    def choose(gpus: Sequence[LiveGpu]) -> Mapping[GpuIndex, WantedGpu]:
+        there = {gpu.info.uuid: gpu.info.gpu_index for gpu in gpus}
+        former = last.wanted(records.FORMER)
+        if missing := [f"{uuid} does not answer" for uuid in former if uuid not in there]:
+            raise Refused("nothing was changed", missing)
+        return {there[uuid]: wanted for uuid, wanted in former.items()}
+
+    return choose

@@ -1,0 +1,119 @@
+"""The phases on the node itself: STOP, PARTITION, PUBLISH, START, VERIFY, COMMIT."""
+
+from slurm_mig.errors import JournalError, SlurmMigError
+from slurm_mig.gpu.change import transaction
+from slurm_mig.reconfigure import record as records
+from slurm_mig.reconfigure.drained import must_drain
+from slurm_mig.reconfigure.record import FORMER
+from slurm_mig.reconfigure.run import Run
+from slurm_mig.reconfigure.waiting import holding, told
+from slurm_mig.reconfigure.world import Types
+from slurm_mig.slurm.client import NodeState
+
+_SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
+
+
+class Stuck(SlurmMigError):
+    """The GPUs are neither as wanted nor as before."""
+
+
+def stop(run: Run) -> None:
+    """slurmd may keep NVML open (24.11), and would start what it is told to."""
+    run.world.slurmd.stop()
+
+
+def partition(run: Run) -> None:
+    """`slurm-mig apply`, with its own journal, going back and worker."""
+    _nobody_came(run)
+    goal = run.record.goal
+    run.note(changed=True)
+    result = run.world.gpus.change(run.record.wanted(goal), back=goal == FORMER)
+    for remark in result.remarks:
+        run.remark(remark)
+    if result.outcome in (transaction.STUCK, transaction.REBOOT):
+        raise Stuck(f"{result.problem}: {result.next_step}")
+    if result.outcome == transaction.FORMER and goal != FORMER:
+        raise SlurmMigError(result.problem)
+
+
+def publish(run: Run) -> None:
+    """Tell Slurm: gres.conf, and `Gres=` by the node's way."""
+    _nobody_came(run)
+    record = run.record
+    run.world.publisher.publish(record.run_id, record.notes, back=record.goal == FORMER)
+
+
+def start(run: Run) -> None:
+    """slurmd reads gres.conf, and from then on denies jobs what they were not given."""
+    run.world.slurmd.start(run.start_words())
+
+
+def verify(run: Run) -> None:
+    """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
+    types = run.world.publisher.types(run.record.notes)
+    end, pauses = run.world.clock() + run.world.options.register_s, run.world.pauses()
+    while wrong := _unlike(run, run.node(), types):
+        if not run.world.slurmd.runs():
+            raise SlurmMigError("slurmd has ended: see its log")
+        if run.world.clock() > end:
+            raise SlurmMigError(f"after {run.world.options.register_s:g} s {wrong}")
+        run.going_on(wrong)
+        pauses.pause()
+    for warning in run.world.slurmd.renew_map():
+        run.remark(warning)
+
+
+def is_verified(run: Run) -> bool:
+    """Whether `verify` would have nothing to wait for."""
+    try:
+        types = run.world.publisher.types(run.record.notes)
+        if not run.world.slurmd.runs() or _unlike(run, run.node(), types):
+            return False
+        run.world.slurmd.renew_map()
+    except SlurmMigError:
+        return False
+    return True
+
+
+def commit(run: Run) -> None:
+    """It is over: the record goes."""
+    try:
+        run.world.publisher.end(run.record.run_id)
+        records.close(run.world.root, run.record)
+    except JournalError as why:  # the node is right all the same
+        run.remark(str(why))
+
+
+def _unlike(run: Run, node: NodeState | None, types: Types) -> str:
+    """In what slurmctld's node differs from what it should have; empty: in nothing."""
+    name = run.record.node
+    if node is None:
+        return f"slurmctld knows no node {name} yet"
+    if node.registered_badly:
+        return f"slurmctld refuses what {name} has: {node.reason}"
+    if (has := gpu_types(node)) != types:
+        return f"slurmctld has {_shown(has)} of {name}, which has {_shown(types)}"
+    started = run.world.slurmd.started()
+    old = node.slurmd_start is None or (started or 0) > node.slurmd_start + _SLACK_S
+    if old or not node.answers:
+        return f"{name} has not registered since its slurmd started"
+    return ""
+
+
+def gpu_types(node: NodeState) -> Types:
+    """The gpus that slurmctld believes the node to have."""
+    gpus = (gres for gres in node.gres if gres.name == "gpu" and gres.number)
+    return {gres.type or "": gres.number for gres in gpus}
+
+
+def _shown(types: Types) -> str:
+    return ",".join(f"{kind}:{count}" for kind, count in types.items()) or "no gpus"
+
+
+def _nobody_came(run: Run) -> None:
+    """A job that came since was given slices as they were: then it gets them."""
+    if run.record.goal == FORMER:
+        return
+    must_drain(run)
+    if jobs := holding(run):
+        raise SlurmMigError(f"{told(jobs)}, since slurmd was stopped")

@@ -1,0 +1,173 @@
+"""How Slurm is told what the node has: gres.conf, `Gres=`, and whoever has to read them.
+
+What is written is made of the slices that live, so it can be done again after any crash, on the
+way back too. How (the node's way, the form of its types) is chosen once, before it is drained.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from slurm_mig.errors import NoSuchNode, Refused
+from slurm_mig.generate.build import Generated, Request, for_node
+from slurm_mig.gpu.change.sitecommand import must
+from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.present.discover import discover
+from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure.publication import (
+    Change,
+    ConfWish,
+    GresWish,
+    Publication,
+    prepare,
+    text_of,
+)
+from slurm_mig.reconfigure.settings import ReconfigureSettings
+from slurm_mig.reconfigure.world import Notes, Types
+from slurm_mig.slurm import block, dynamicconf, scontrol
+from slurm_mig.slurm.client import NodeState, SlurmClient
+from slurm_mig.slurm.conf import read_conf
+from slurm_mig.slurm.confedit import read_files
+from slurm_mig.slurm.daemon import running
+from slurm_mig.slurm.drift import autodetect_of
+from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
+
+CONF = "{conf}"
+_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
+_DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
+
+
+class NodePublisher:
+    """As world.Publisher. `slurm_conf` is the file that this node reads."""
+
+    def __init__(
+        self,
+        root: Path,
+        slurm_conf: Path,
+        node: str,
+        client: SlurmClient,
+        settings: ReconfigureSettings,
+    ) -> None:
+        self._root, self._node, self._client, self._settings = root, node, client, settings
+        self._own_conf = slurm_conf
+        self._conf = Path(settings.shared_conf) if settings.shared_conf else slurm_conf
+
+    def choose(self, node: NodeState) -> Notes:
+        """As the port."""
+        config = self._client.config()
+        subject = Subject(self._node, node.state)
+        can_restart = bool(self._settings.slurmctld_restart_command)
+        cluster = Cluster(self._client.version(), config, len(self._client.nodes()), can_restart)
+        way = way_of(subject, cluster).kind.value
+        path, label = self._gres_conf()
+        text = text_of(path) or ""
+        notes = {
+            "way": way,
+            "gres_conf": path,
+            "label": label,
+            "autodetect": autodetect_of(text, self._node),
+            "types": "profile"
+            if any(_SHORT.match(one.type or "") for one in node.gres)
+            else "full",
+        }
+        return {**notes, **({"conf": self._former_words()} if way in _DELETES else {})}
+
+    def begin(self, name: str, notes: Notes) -> None:
+        """As the port: keeps how the files are, so that it is noticed who changes them."""
+        texts: dict[str, str | None] = {notes["gres_conf"]: text_of(notes["gres_conf"])}
+        if notes["way"] not in _DELETES:
+            texts |= {
+                str(path.resolve()): text for path, text in read_files(self._conf).texts.items()
+            }
+        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
+        wish = ConfWish(str(self._conf.resolve()), {})
+        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
+
+    def needs_it_empty(self, notes: Notes) -> bool:
+        """As the port."""
+        return notes["way"] in _DELETES
+
+    def types(self, notes: Notes) -> Types:
+        """As the port."""
+        return dict(self._made(notes).groups[0].types)
+
+    def publish(self, name: str, notes: Notes, *, back: bool) -> None:
+        """As the port."""
+        wait_s = self._settings.publish_timeout_s
+        if not back and publish.look(self._root, f"{name}-before") is not None:
+            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
+            publish.commit(self._root, f"{name}-before")
+        made = self._made(notes)
+        group = made.groups[0]
+        deletes = notes["way"] in _DELETES
+        wish = None if deletes else ConfWish(str(self._conf), {self._node: group.gres})
+        gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
+        publish.commit(self._root, name)  # of one that was cut short: what lives now counts
+        wanted = prepare(wish, [gres])
+        publish.begin(self._root, name, wanted)
+        publish.carry_out(self._root, name, wait_s)
+        self._tell_slurm(notes["way"])
+        publish.commit(self._root, name)
+
+    def end(self, name: str) -> None:
+        """As the port."""
+        for each in (name, f"{name}-before"):
+            publish.commit(self._root, each)
+
+    def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
+        """As the port."""
+        if notes["way"] not in _DELETES:
+            return {}
+        gpus = None if notes["way"] == Kind.DETECTED.value else self._made(notes).groups[0].gres
+        words = dynamicconf.from_conf(notes["conf"], gpus)
+        # It must not take jobs before it is verified; 22.05 takes no reason here.
+        quoted = reason.replace('"', "'")
+        return {CONF: f'{words} State=DRAIN Reason="{quoted}"'}
+
+    def _tell_slurm(self, way: str) -> None:
+        if way == Kind.RECONFIGURE.value:
+            self._client.reconfigure()
+        elif way == Kind.RESTART.value:
+            must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
+        else:
+            try:
+                self._client.delete_node(self._node)
+            except NoSuchNode:
+                return
+
+    def _gres_conf(self) -> tuple[str, str]:
+        """The file, and the label of the node's block in it."""
+        if self._settings.shared_gres_conf:
+            return self._settings.shared_gres_conf, self._node
+        path = str(self._own_conf.parent / "gres.conf")
+        labels = [label for label, _, _ in block.stretches(text_of(path) or "")]
+        return path, self._node if self._node in labels else ""
+
+    def _former_words(self) -> str:
+        if not any(CONF in word for word in self._settings.slurmd_start_command):
+            raise Refused(
+                f"{self._node} is a dynamic node",
+                [f"slurmd_start_command has no {CONF}: its `slurmd -Z --conf` is to get that"],
+            )
+        found = running(self._root, read_conf(self._own_conf), self._node)
+        words = list(found.words) if found else []
+        for at, word in enumerate(words):
+            if word == "--conf" and at + 1 < len(words):
+                return _without_state(words[at + 1])
+            if word.startswith("--conf="):
+                return _without_state(word.removeprefix("--conf="))
+        raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
+
+    def _made(self, notes: Notes) -> Generated:
+        options = GresOptions(
+            scontrol.installed_version(), notes["autodetect"] == "nvml", notes["types"] == "profile"
+        )
+        with session() as nvml:
+            node = discover(nvml, self._root, self._node)
+        return for_node(node, Request(options, notes["label"] or None, False, self._root))
+
+
+def _without_state(words: str) -> str:
+    """The words that make a node what it is, without those that we have put there."""
+    return re.sub(r'\s*\b(?:State|Reason)=(?:"[^"]*"|\S+)', "", words, flags=re.IGNORECASE).strip()

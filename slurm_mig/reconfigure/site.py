@@ -1,0 +1,57 @@
+"""The real world of a reconfigure: this machine, and the Slurm that it is of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slurm_mig.errors import SlurmError
+from slurm_mig.gpu.change.bounded import Progress
+from slurm_mig.gpu.change.prepare import Request
+from slurm_mig.reconfigure.node import Commands, NodeGpus, NodeSlurmd
+from slurm_mig.reconfigure.publisher import NodePublisher
+from slurm_mig.reconfigure.settings import ReconfigureSettings
+from slurm_mig.reconfigure.settings import load as load_reconfigure
+from slurm_mig.reconfigure.world import Event, Options, World
+from slurm_mig.settings import load
+from slurm_mig.slurm.cli_client import CliClient
+from slurm_mig.slurm.conf import find_slurm_conf
+from slurm_mig.slurm.daemon import host_name
+from slurm_mig.slurm.patience import Patience
+
+
+def request_of(root: Path) -> Request:
+    """What an apply on this machine is given, but for what is wanted."""
+    return Request(root, load(root))
+
+
+def world_of(
+    root: Path, node: str | None, options: Options, tell: Callable[[Event], object]
+) -> tuple[str, World]:
+    """The node's name, and its world. Raises SlurmMigError."""
+    name = node or host_name()
+    conf = find_slurm_conf(root)
+    if conf is None:
+        raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
+    chosen = load_reconfigure(root)
+    client = CliClient(Patience(total_s=chosen.answer_timeout_s))
+    options = options._replace(
+        timeout_s=chosen.timeout_s if options.timeout_s is None else options.timeout_s,
+        register_s=chosen.register_timeout_s,
+    )
+
+    def watch(progress: Progress) -> None:
+        tell(Event("PARTITION", "", "goes on", progress.doing))
+
+    return name, World(
+        root=root,
+        client=client,
+        gpus=NodeGpus(request_of(root)._replace(watch=watch)),
+        slurmd=NodeSlurmd(root, conf, name, _commands(chosen)),
+        publisher=NodePublisher(root, conf, name, client, chosen),
+        options=options,
+        tell=tell,
+    )
+
+
+def _commands(chosen: ReconfigureSettings) -> Commands:
+    bound_s = chosen.command_timeout_s
+    return Commands(chosen.slurmd_stop_command, chosen.slurmd_start_command, bound_s, bound_s)

@@ -1,0 +1,52 @@
+"""For which jobs a reconfigure waits, and until when."""
+
+import time
+from collections.abc import Sequence
+
+from slurm_mig.reconfigure.run import Run
+from slurm_mig.slurm.client import Job
+
+_SHOWN = 4
+
+
+def holds_gres(job: Job) -> bool:
+    """Whether it holds any GRES; where nobody can tell, whether it asked for some."""
+    return bool(job.gres_wanted if job.held is None else job.held)
+
+
+def holding(run: Run) -> list[Job]:
+    """The jobs that must end first: those with GRES there, or all where the node must be empty."""
+    if run.node() is None:
+        return []
+    jobs = run.world.client.jobs_on(run.record.node)
+    empty = run.world.publisher.needs_it_empty(run.record.notes)
+    return [job for job in jobs if empty or holds_gres(job)]
+
+
+def told(jobs: Sequence[Job]) -> str:
+    """Who is waited for, on one line."""
+    shown = [told_one(job) for job in jobs[:_SHOWN]]
+    more = [f"{len(jobs) - _SHOWN} more"] if len(jobs) > _SHOWN else []
+    return f"waiting for {', '.join([*shown, *more])}"
+
+
+def told_one(job: Job) -> str:
+    """A job, its owner, and until when it may run."""
+    return f"job {job.shown} of {job.user} ({job.name}){_until(job)}"
+
+
+def cancel_in_time(run: Run, jobs: Sequence[Job], waited_s: float) -> bool:
+    """Cancel them when their time is up; whether it was."""
+    limit = run.world.options.cancel_after_s
+    if limit is None or waited_s < limit:
+        return False
+    for job in jobs:
+        run.world.client.cancel(job)
+        run.remark(f"job {job.shown} of {job.user} was cancelled after {limit:g} s")
+    return True
+
+
+def _until(job: Job) -> str:
+    if job.end_time is None:
+        return ", without a limit"
+    return f", until {time.strftime('%Y-%m-%d %H:%M', time.localtime(job.end_time))} at most"

@@ -1,0 +1,141 @@
+"""What a reconfigure needs of the world: the node's GPUs, its slurmd, slurmctld, and what is told.
+
+The real ones are in site.py; the tests have others.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from slurm_mig.gpu.change.transaction import Result
+from slurm_mig.gpu.partitioning import WantedGpu
+from slurm_mig.slurm.client import NodeState, SlurmClient
+
+Notes = Mapping[str, str]
+Types = Mapping[str, int]  # of the node's gpus: {"1g.10gb": 7}
+
+
+class Gpus(Protocol):
+    """NVIDIA's side of the node."""
+
+    def change(self, wanted: Mapping[str, WantedGpu], *, back: bool) -> Result:
+        """Make the GPUs, by UUID, what is wanted; `back`: an apply that was cut short is undone.
+
+        Raises SlurmMigError or OSError where nothing was changed.
+        """
+
+
+class Slurmd(Protocol):
+    """The node's slurmd."""
+
+    def runs(self) -> bool:
+        """Whether it does."""
+
+    def stop(self) -> None:
+        """Stop it, where it runs; its jobs go on. Raises SlurmMigError where it stays."""
+
+    def start(self, words: Mapping[str, str]) -> None:
+        """Start it, where it does not run. Raises SlurmMigError where it does not start.
+
+        `words`: what stands for what in the site's command.
+        """
+
+    def started(self) -> float | None:
+        """When, in seconds since 1970; None where that is unknown."""
+
+    def renew_map(self) -> Sequence[str]:
+        """Hold its list against the slices that live, and write the gres map; warnings.
+
+        Raises SlurmMigError where they differ.
+        """
+
+
+class Publisher(Protocol):
+    """How Slurm is told what the node has, by the way that its version and the node take.
+
+    `notes` are what was chosen before the node was drained; `name` is the run's.
+    """
+
+    def choose(self, node: NodeState) -> Notes:
+        """The way, and all that has to be known of how it was. Raises Refused."""
+
+    def begin(self, name: str, notes: Notes) -> None:
+        """The record is about to be written: keep what is needed to notice others' changes."""
+
+    def needs_it_empty(self, notes: Notes) -> bool:
+        """Whether no job at all may be on the node (a dynamic one is deleted)."""
+
+    def types(self, notes: Notes) -> Types:
+        """What slurmd has to have now, by the slices that live."""
+
+    def publish(self, name: str, notes: Notes, *, back: bool) -> None:
+        """Tell Slurm of the slices that live, while slurmd does not run.
+
+        Raises SlurmMigError; Refused where a file was changed by hand since begin(), unless it
+        goes `back`.
+        """
+
+    def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
+        """What the words of the start command stand for ({conf} for a dynamic node)."""
+
+    def end(self, name: str) -> None:
+        """All is over."""
+
+
+class Event(NamedTuple):
+    """What is told: a phase begins, goes on (`text` says with what), or has ended."""
+
+    phase: str
+    goal: str
+    state: str  # "begins", "goes on", "ended", "failed"
+    text: str = ""
+    seconds: float = 0.0
+
+
+class Options(NamedTuple):
+    """How long jobs are waited for.
+
+    After `timeout_s` nothing is changed and the node is given back; after `cancel_after_s` the
+    jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
+    """
+
+    timeout_s: float | None = None
+    cancel_after_s: float | None = None
+    register_s: float = 120.0
+    pause_s: float = 1.0
+    first_pause_s: float = 0.1
+
+
+def _quiet(_: Event) -> None:
+    return None
+
+
+class Pauses:
+    """Pauses between looks, short at first."""
+
+    def __init__(self, options: Options, sleep: Callable[[float], object]) -> None:
+        self._next_s, self._longest_s, self._sleep = options.first_pause_s, options.pause_s, sleep
+
+    def pause(self) -> None:
+        """Wait a little before the next look."""
+        self._sleep(self._next_s)
+        self._next_s = min(2 * self._next_s, self._longest_s)
+
+
+class World(NamedTuple):
+    """All of it."""
+
+    root: Path
+    client: SlurmClient
+    gpus: Gpus
+    slurmd: Slurmd
+    publisher: Publisher
+    options: Options = Options()
+    tell: Callable[[Event], object] = _quiet
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+
+    def pauses(self) -> Pauses:
+        """Those of one wait."""
+        return Pauses(self.options, self.sleep)

@@ -1,0 +1,81 @@
+"""`slurm-mig reconfigure` on real clusters, by each way, while jobs watch; and what goes wrong."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import hooking, reach
+from tests.cluster import reconfiguring as on
+from tests.cluster.cluster import Cluster
+
+WAYS = {
+    "24.11, static": ("24.11", False),
+    "24.11, dynamic": ("24.11", True),
+    "22.05, static": ("22.05", False),
+    "22.05, dynamic": ("22.05", True),
+}
+PHASES = ("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH", "START", "VERIFY", "RESUME")
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    slurm, dynamic = WAYS[request.param]
+    folder = tmp_path_factory.mktemp("reconfigure") / "c"
+    with on.up(folder, slurm=slurm, dynamic=dynamic) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bystander(cluster: Cluster) -> int:
+    """A job that holds slices of the other node, all the while."""
+    words = ["-w", "n2", "--gres=gpu:nvidia_a100_1g.5gb:2", "--wrap", "sleep 3600"]
+    job = hooking.submit(cluster, *words)
+    hooking.wait_state(cluster, job, "RUNNING")
+    return job
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(cluster: Cluster, bystander: int) -> Iterator[None]:
+    yield
+    assert hooking.job_field(cluster, bystander, "JobState") == "RUNNING"
+    assert hooking.job_field(cluster, bystander, "Restarts") == "0"
+
+
+@pytest.fixture
+def watchers(cluster: Cluster) -> Iterator[on.Watchers]:
+    """Jobs that are submitted all the while: none is ever given what it did not ask for."""
+    with on.Watchers(cluster) as made:
+        yield made
+    watched = made.finish()
+    on.must_match(watched)
+
+
+def other(cluster: Cluster) -> str:
+    """The layout that n1 does not have."""
+    return "mixed" if on.live(cluster) == on.SEVEN else "seven"
+
+
+def test_there_and_back_with_jobs_on_both_layouts(cluster: Cluster, watchers: on.Watchers) -> None:
+    for label in ("mixed", "seven"):
+        done = on.reconfigure(cluster, label)
+        assert done.returncode == 0, done
+        on.must_have(cluster, on.LAYOUTS[label])
+        assert f"n1, {label}: done in" in done.stdout
+        for profile in on.LAYOUTS[label]:
+            (answer,) = reach.of_job(cluster, "-w", "n1", f"--gres=gpu:{on.TYPE}{profile}:1")
+            on.must_match([(profile, on.slices(answer))])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_killed_and_recovered(cluster: Cluster, watchers: on.Watchers, phase: str) -> None:
+    label = other(cluster)
+    on.kill_in(cluster, label, phase)
+    if on.record(cluster):
+        kept = on.state(cluster)
+        assert "DRAIN" in kept or kept == "DELETED" or phase in ("DRAIN", "RESUME"), kept
+        done = on.recover(cluster)
+        print(done.stdout)
+        assert done.returncode == 0, done
+    on.must_have(cluster, on.LAYOUTS[label])
