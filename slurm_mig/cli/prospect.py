@@ -11,7 +11,7 @@ from slurm_mig.gpu.planning.occupied import Occupied
 from slurm_mig.gpu.planning.plan import to_json as plans_json
 from slurm_mig.reconfigure.begin import Prospect
 from slurm_mig.reconfigure.waiting import told_one
-from slurm_mig.slurm.client import Job
+from slurm_mig.slurm.controller.client import Job
 
 VERSION = 1
 

@@ -17,7 +17,7 @@ from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
 from slurm_mig.reconfigure.world import World
-from slurm_mig.slurm.client import Job, NodeState
+from slurm_mig.slurm.controller.client import Job, NodeState
 from slurm_mig.system import epoch
 
 Chooser = Callable[[Sequence[LiveGpu]], Mapping[GpuIndex, WantedGpu]]

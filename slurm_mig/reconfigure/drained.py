@@ -11,7 +11,7 @@ from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
-from slurm_mig.slurm.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
 # How slurmctld itself begins the reason of a node that it finds wanting.

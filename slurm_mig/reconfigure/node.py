@@ -13,9 +13,9 @@ from slurm_mig.gpu.change.transaction import REBOOT, STUCK, Result
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.gresmap import make
 from slurm_mig.model import GpuIndex
-from slurm_mig.slurm.conf import read_conf
+from slurm_mig.slurm.config.conf import read_conf
+from slurm_mig.slurm.config.slurmd_options import SlurmdOptions, parse_slurmd_options
 from slurm_mig.slurm.daemon import Slurmd, running
-from slurm_mig.slurm.slurmd_options import SlurmdOptions, parse_slurmd_options
 
 _PAUSE_S = 0.05
 

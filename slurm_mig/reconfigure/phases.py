@@ -8,7 +8,7 @@ from slurm_mig.reconfigure.record import FORMER
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.waiting import holding, told
 from slurm_mig.reconfigure.world import Types
-from slurm_mig.slurm.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState
 
 _SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
 

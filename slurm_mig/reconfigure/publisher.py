@@ -24,13 +24,14 @@ from slurm_mig.reconfigure.publication import (
 )
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.world import Notes, Types
-from slurm_mig.slurm import block, dynamicconf, scontrol
-from slurm_mig.slurm.client import NodeState, SlurmClient
-from slurm_mig.slurm.conf import read_conf
-from slurm_mig.slurm.confedit import read_files
+from slurm_mig.slurm import scontrol
+from slurm_mig.slurm.config import block, dynamicconf
+from slurm_mig.slurm.config.conf import read_conf
+from slurm_mig.slurm.config.confedit import read_files
+from slurm_mig.slurm.config.drift import autodetect_of
+from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
-from slurm_mig.slurm.drift import autodetect_of
-from slurm_mig.slurm.gres import GresOptions
+from slurm_mig.slurm.records.gres import GresOptions
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"

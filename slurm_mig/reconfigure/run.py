@@ -8,7 +8,7 @@ from slurm_mig.reconfigure import log
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import Record
 from slurm_mig.reconfigure.world import Event, World
-from slurm_mig.slurm.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState
 
 
 class Took(NamedTuple):

@@ -12,10 +12,10 @@ from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.settings import load as load_reconfigure
 from slurm_mig.reconfigure.world import Event, Options, World
 from slurm_mig.settings import load
-from slurm_mig.slurm.cli_client import CliClient
-from slurm_mig.slurm.conf import find_slurm_conf
+from slurm_mig.slurm.config.conf import find_slurm_conf
+from slurm_mig.slurm.controller.cli_client import CliClient
+from slurm_mig.slurm.controller.patience import Patience
 from slurm_mig.slurm.daemon import host_name
-from slurm_mig.slurm.patience import Patience
 
 
 def request_of(root: Path) -> Request:

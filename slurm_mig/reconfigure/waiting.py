@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from slurm_mig.reconfigure.run import Run
-from slurm_mig.slurm.client import Job
+from slurm_mig.slurm.controller.client import Job
 
 _SHOWN = 4
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from slurm_mig.gpu.change.transaction import Result
 from slurm_mig.gpu.partitioning import WantedGpu
-from slurm_mig.slurm.client import NodeState, SlurmClient
+from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
 Notes = Mapping[str, str]
 Types = Mapping[str, int]  # of the node's gpus: {"1g.10gb": 7}

@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.reconfigure import drained, loop
 from slurm_mig.reconfigure import record as records
-from slurm_mig.slurm.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState
 from tests.fakes_slurm import FakeSlurmClient
 from tests.reconfigure.worlds import FORMER_TYPES, NODE, RUN, TARGET_TYPES, Bench
 

@@ -18,7 +18,7 @@ from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import Event, Options, World
-from slurm_mig.slurm.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState
 from slurm_mig.slurm.version import SlurmVersion
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 
