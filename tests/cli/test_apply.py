@@ -358,6 +358,21 @@ def test_a_file_from_a_standard_input_that_is_closed(new_sim: NewSim) -> None:
     )
 
 
+@pytest.mark.parametrize("command_line", [["plan"], ["apply"], ["apply", "--json"]])
+def test_a_label_that_the_locale_cannot_write(
+    new_sim: NewSim, tmp_path: Path, command_line: list[str]
+) -> None:
+    sim = new_sim(SEVEN)
+    file = wanted_file(tmp_path, **{"große-★": "7g.80gb"})
+    done = subprocess.run(
+        [sys.executable, "-m", "slurm_mig", *command_line, "-f", str(file)],
+        env={**os.environ, **sim.env(), "PYTHONIOENCODING": "latin-1"},
+        cwd=CHECKOUT, capture_output=True, text=True, encoding="latin-1", check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2605" in done.stdout
+
+
 def test_recover_where_nothing_is_open(new_sim: NewSim) -> None:
     done = program(new_sim(SEVEN), "recover")
     assert (done.returncode, done.stdout, done.stderr) == (0, "recover: nothing to do\n", "")
