@@ -523,7 +523,8 @@ class TestAtBoot:
         outcome = run(request(sim))
         assert outcome.result.outcome == "done"
         assert not outcome.good
-        assert any("is committed, and does not answer" in one for one in outcome.troubles)
+        (told,) = (one for one in outcome.troubles if "is committed, and does not answer" in one)
+        assert "take it out of /var/lib/slurm-mig/committed.json too" in told
         assert layout(sim, 1) == "3g.40gb@4"
 
     def test_a_client_that_came_first_is_told(self, machine: Here) -> None:
