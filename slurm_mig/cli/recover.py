@@ -19,13 +19,13 @@ def command(ctx: click.Context, undo: bool, as_json: bool) -> int:
     it, and brings every GPU to one of the two: what was wanted, or what was before. It also
     starts the GPU daemons that were stopped meanwhile. It may be run again and again.
     """
-    from slurm_mig.cli.applied import interruptible, tell
+    from slurm_mig.cli.applied import interruptible, refusing, tell
     from slurm_mig.cli.progress import shown
     from slurm_mig.gpu.change.apply import run_recover
     from slurm_mig.gpu.change.prepare import Request
     from slurm_mig.settings import load
 
     root = root_of(ctx)
-    with interruptible(root), shown() as watch:
+    with refusing("recover", as_json=as_json), interruptible(root), shown() as watch:
         outcome = run_recover(Request(root, load(root), watch=watch), undo=undo)
     return tell("recover", outcome, as_json=as_json)
