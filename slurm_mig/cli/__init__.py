@@ -105,6 +105,8 @@ def _cannot_write(error: OSError) -> int:
 def main() -> None:
     """The `slurm-mig` program."""
     _take_closed_handles()
+    if sys.stdout is not None:  # a label may have letters that the terminal's locale has not
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run())
 
 

@@ -54,6 +54,19 @@ def _open_journal(root: Path) -> Iterator[str]:
         yield str(why)
 
 
+@contextmanager
+def refusing(what: str, *, as_json: bool) -> Iterator[None]:
+    """Have what ends it before anything was changed told as JSON too, where that is wanted."""
+    try:
+        yield
+    except SlurmMigError as why:
+        if as_json:
+            from slurm_mig.gpu.change.apply_json import refusal_json
+
+            click.echo(json.dumps(refusal_json(what, why), indent=2))
+        raise
+
+
 def tell(what: str, outcome: Outcome, *, as_json: bool) -> int:
     """Print an outcome; its exit code. Raises SlurmMigError where it is not as wanted."""
     if as_json:
@@ -99,5 +112,5 @@ def _fail(what: str, outcome: Outcome) -> NoReturn:
     }
     problems = [*filter(None, (result.problem,)), *outcome.troubles]
     head = parts.get(result.outcome, "the GPUs are as wanted, but")
-    after = f": {result.next_step}" if result.next_step else ""
-    raise SlurmMigError(f"{what}: {head}: {'; '.join(problems)}{after}")
+    told = filter(None, (what, head, "; ".join(problems), result.next_step))
+    raise SlurmMigError(": ".join(told))

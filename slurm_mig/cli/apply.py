@@ -48,7 +48,7 @@ def command(
 
     It knows nothing of Slurm: drain the node first. After a crash, `slurm-mig recover`.
     """
-    from slurm_mig.cli.applied import interruptible, tell
+    from slurm_mig.cli.applied import interruptible, refusing, tell
     from slurm_mig.cli.progress import shown
     from slurm_mig.gpu.change.apply import run
 
@@ -56,10 +56,12 @@ def command(
         raise UsageError("give one of --file FILE and --committed")
     if committed and config is not None:
         raise UsageError("--config goes with --file")
-    what, request = _request(root_of(ctx), file, config)
+    asked = _COMMITTED if file is None else f"{file}, {config or ''}".rstrip(", ")
+    with refusing(asked, as_json=as_json and not dry_run):
+        what, request = _request(root_of(ctx), file, config)
     if dry_run:
         return _plan(what, request, as_json)
-    with interruptible(request.root), shown() as watch:
+    with refusing(what, as_json=as_json), interruptible(request.root), shown() as watch:
         outcome = run(request._replace(watch=watch))
     return tell(what, outcome, as_json=as_json)
 

@@ -21,7 +21,7 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
     reconfigure it goes through the same phases, and gives the node back to Slurm; it also starts
     the GPU daemons that were stopped meanwhile. It may be run again and again.
     """
-    from slurm_mig.cli.applied import interruptible, tell
+    from slurm_mig.cli.applied import interruptible, refusing, tell
     from slurm_mig.cli.progress import shown
     from slurm_mig.gpu.change.apply import run_recover
     from slurm_mig.gpu.change.prepare import Request
@@ -29,12 +29,13 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
     from slurm_mig.settings import load
 
     root = root_of(ctx)
-    found = record.read(root)
-    if found is not None:
-        return _of_reconfigure(ctx, found.node, undo, timeout, as_json)
-    with interruptible(root), shown() as watch:
-        outcome = run_recover(Request(root, load(root), watch=watch), undo=undo)
-    return tell("recover", outcome, as_json=as_json)
+    with refusing("recover", as_json=as_json):
+        found = record.read(root)
+        if found is None:
+            with interruptible(root), shown() as watch:
+                outcome = run_recover(Request(root, load(root), watch=watch), undo=undo)
+            return tell("recover", outcome, as_json=as_json)
+    return _of_reconfigure(ctx, found.node, undo, timeout, as_json)
 
 
 def _of_reconfigure(

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -222,7 +223,9 @@ class TestStopped:
     ) -> None:
         sim, daemons, process = hanging
         code, said = end(process, number)
-        assert (code, said.strip()) == (130, "slurm-mig: interrupted")
+        lines = [line for line in said.splitlines() if line]
+        assert code == 130
+        assert lines == ["slurm-mig: all GPUs are as before", "slurm-mig: interrupted"]
         assert layout(sim).startswith("1g.10gb@0/1g.10gb@1/")
         assert daemons.running() == {DCGM}
         assert not opened(sim)
@@ -356,6 +359,72 @@ def test_a_file_from_a_standard_input_that_is_closed(new_sim: NewSim) -> None:
         1,
         "slurm-mig: standard input: it is closed: name a file\n",
     )
+
+
+@pytest.mark.parametrize("command_line", [["plan"], ["apply"], ["apply", "--json"]])
+def test_a_label_that_the_locale_cannot_write(
+    new_sim: NewSim, tmp_path: Path, command_line: list[str]
+) -> None:
+    sim = new_sim(SEVEN)
+    file = wanted_file(tmp_path, **{"große-★": "7g.80gb"})
+    done = subprocess.run(
+        [sys.executable, "-m", "slurm_mig", *command_line, "-f", str(file)],
+        env={**os.environ, **sim.env(), "PYTHONIOENCODING": "latin-1"},
+        cwd=CHECKOUT, capture_output=True, text=True, encoding="latin-1", check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2605" in done.stdout
+
+
+def test_recover_where_the_gpu_was_replaced(new_sim: NewSim, file: Path) -> None:
+    """Nobody can bring back what is not there: it says how a node gets out of that."""
+    sim = new_sim(SEVEN)
+    sim.fault("nvmlDeviceCreateGpuInstanceWithPlacement", kill=True, once=False)
+    assert program(sim, "apply", "-f", str(file), "-c", "mixed").returncode == 1
+    sim.clear_faults()
+    journal = sim.root / "var/lib/slurm-mig/journal.json"
+    journal.write_text(journal.read_text().replace("GPU-", "GPU-f"))
+    done = program(sim, "recover")
+    assert done.returncode == 1
+    assert "then move /var/lib/slurm-mig/journal.json away, and apply again" in done.stderr
+    journal.unlink()
+    assert program(sim, "apply", "-f", str(file), "-c", "mixed").returncode == 0
+
+
+def test_an_interrupt_while_a_gpu_is_reset(new_sim: NewSim, tmp_path: Path) -> None:
+    """The reset is not to hit what goes back meanwhile: it is ended first."""
+    sim = new_sim("a100-40gb=off")
+    begun, made = tmp_path / "begun", tmp_path / "made"
+    reset = tmp_path / "reset"
+    reset.write_text(
+        f"#!{sys.executable}\nimport pathlib, time\npathlib.Path('{begun}').touch()\n"
+        f"time.sleep(2)\npathlib.Path('{made}').touch()\n"
+    )
+    reset.chmod(0o755)
+    configure(sim, site(sim)._replace(reset_command=(str(reset), "{bus_id}")))
+    process = started(sim, "apply", "-f", str(wanted_file(tmp_path, one="7x1g.5gb")))
+    wait_until(begun.exists, "the reset")
+    code, _ = end(process, signal.SIGTERM)
+    assert code == 130
+    time.sleep(2.5)
+    assert not made.exists()
+
+
+def test_json_where_it_is_refused(new_sim: NewSim, file: Path) -> None:
+    sim = new_sim(SEVEN)
+    words = ["-f", str(file), "-c", "never", "--json"]
+    done = program(sim, "apply", *words)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (told["version"], told["outcome"], told["good"]) == (1, "refused", False)
+    assert told["problem"] in done.stderr
+    assert len(told["problems"]) == 1
+    config = sim.root / "etc/slurm-mig/config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("[partition]\nx = 1\ny = 2\n")
+    for command_line in (["apply", *words], ["recover", "--json"]):
+        told = json.loads(program(sim, *command_line).stdout)
+        assert (told["outcome"], len(told["problems"])) == ("refused", 2)
 
 
 def test_recover_where_nothing_is_open(new_sim: NewSim) -> None:

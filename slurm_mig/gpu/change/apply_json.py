@@ -2,10 +2,24 @@
 
 from typing import Any
 
+from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.gpu.change.apply import Outcome
 from slurm_mig.gpu.planning.plan import to_json as plans_json
 
 VERSION = 1
+
+
+def refusal_json(what: str, why: SlurmMigError) -> dict[str, Any]:
+    """The object where nothing was changed: `outcome` is "refused", `problems` are all reasons."""
+    problems = why.problems if isinstance(why, Refused) else (str(why),)
+    return {
+        "version": VERSION,
+        "config": what,
+        "outcome": "refused",
+        "good": False,
+        "problem": str(why),
+        "problems": list(problems),
+    }
 
 
 def to_json(what: str, outcome: Outcome) -> dict[str, Any]:

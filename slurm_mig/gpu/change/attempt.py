@@ -7,6 +7,7 @@ from typing import Final
 
 from slurm_mig.errors import JournalError, SlurmMigError
 from slurm_mig.gpu.change import journal as journals
+from slurm_mig.gpu.change import state_files
 from slurm_mig.gpu.change.bounded import Pulse
 from slurm_mig.gpu.change.compare import differences, disturbed, gpu_text, layout_text
 from slurm_mig.gpu.change.driver_drift import renamed
@@ -21,6 +22,10 @@ from slurm_mig.model import Placement
 
 TARGET: Final = "target"
 FORMER: Final = "former"
+_GONE = (
+    f"it is gone from the bus (taken out for good? then move {state_files.FOLDER}/{journals.NAME} "
+    "away, and apply again)"
+)
 _STATE = {TARGET: APPLYING, FORMER: RESTORING}
 
 
@@ -184,7 +189,7 @@ class Attempt:
                 raise self._silence(entry)
 
     def _silence(self, entry: JournalGpu) -> SlurmMigError:
-        why = "; ".join(self.work.look_afresh().unseen.values()) or "it is gone from the bus"
+        why = "; ".join(self.work.look_afresh().unseen.values()) or _GONE
         return SlurmMigError(f"{entry.gpu_uuid} does not answer: {why}")
 
 

@@ -22,6 +22,7 @@ T = TypeVar("T")
 _FORK = multiprocessing.get_context("fork")
 _DEATH_S = 5.0  # from SIGKILL to the end of a process that is not stuck in the kernel
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_held: list[int] = []
 _STUCK = "stuck in the kernel: reboot the node"
 _START_S = 30.0  # until a worker first says what it does
 
@@ -88,7 +89,7 @@ def watched(work: Work[T], watch: Watch) -> T:
         answer: T = _listen(worker, ours, watch)
         return answer
     except BaseException as why:
-        _end(worker, why)
+        _end(worker, ours, why)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -104,14 +105,30 @@ def _start(worker: BaseProcess) -> None:
         raise SlurmMigError(f"no process could be started: {why.strerror}") from None
 
 
-def _end(worker: BaseProcess, why: BaseException) -> None:
+def held() -> tuple[int, ...]:
+    """In a worker: what the programs that it starts must inherit, so that their end is awaited."""
+    return tuple(_held)
+
+
+def _end(worker: BaseProcess, ours: "Connection[Any, Any]", why: BaseException) -> None:
     """Have it ended. WorkerLost where it cannot be: nothing may be built on what it left."""
-    if worker.pid is None or isinstance(why, WorkerLost):
-        return
+    if worker.pid is None or isinstance(why, SlurmMigError):
+        return  # it said so at its end, or it was ended
+    if not _ended(worker, ours):
+        raise WorkerLost(str(why) or "interrupted", _STUCK, gone=False) from why
+
+
+def _ended(worker: BaseProcess, ours: "Connection[Any, Any]") -> bool:
+    """Whether it could be ended, and with it the program (a reset) that it had started."""
     worker.kill()
     worker.join(_DEATH_S)
-    if worker.exitcode is None:
-        raise WorkerLost(str(why) or "interrupted", _STUCK, gone=False) from why
+    end = time.monotonic() + _DEATH_S
+    while ours.poll(max(0.0, end - time.monotonic())):
+        try:
+            ours.recv()
+        except (EOFError, OSError):  # nobody has the other side any more
+            return worker.exitcode is not None
+    return False
 
 
 def _reap(worker: BaseProcess) -> None:
@@ -139,9 +156,7 @@ def _listen(worker: BaseProcess, ours: "Connection[Any, Any]", watch: Watch) -> 
         progress, at_most_s = more
         doing, end = progress.doing, time.monotonic() + at_most_s
         watch(progress)
-    worker.kill()
-    worker.join(_DEATH_S)
-    gone = worker.exitcode is not None
+    gone = _ended(worker, ours)
     how = "no answer in time" if gone else f"no answer, and {_STUCK}"
     raise WorkerLost(doing, how, gone)
 
@@ -163,6 +178,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to both: the parent acts
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    _held.append(theirs.fileno())
     answer: tuple[str, object]
     try:
         answer = ("answer", work(lambda progress, at_most_s: _tell(theirs, progress, at_most_s)))

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, ENOSPC, EROFS
+from errno import EDQUOT, ENOENT, ENOSPC, EROFS
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
@@ -84,6 +84,8 @@ def _what_helps(error: OSError) -> str:
         return "make room there"
     if error.errno == EROFS:
         return "have it mounted writable"
+    if error.errno == ENOENT:
+        return "what --root names is not there"
     return "it must be a file of root's, no link"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurm_mig.errors import Refused
-from slurm_mig.gpu.change import committed, preflight
+from slurm_mig.gpu.change import committed, preflight, state_files
 from slurm_mig.gpu.change.bounded import Progress, Pulse, Runner, Watch, watched
 from slurm_mig.gpu.change.driver_drift import renamed
 from slurm_mig.gpu.change.holder_search import look
@@ -22,6 +22,10 @@ from slurm_mig.model import GpuIndex
 from slurm_mig.settings import Settings
 
 NOTHING_CHANGED = "nothing was changed"
+_NOT_HERE = (
+    "it is not in this machine (taken out for good? then take it out of "
+    f"{state_files.FOLDER}/{committed.NAME} too)"
+)
 _LOOKING = Progress("looking at the GPUs")
 _LOOK_S = 60.0  # for all that is asked of NVML in one look
 
@@ -157,7 +161,7 @@ def _committed_plans(
         for uuid, layout in layouts.items()
         if uuid in there
     )
-    silent = "; ".join(seen.unseen.values()) or "it is not in this machine"
+    silent = "; ".join(seen.unseen.values()) or _NOT_HERE
     missing = tuple(
         f"{uuid} is committed, and does not answer: {silent}"
         for uuid in layouts

@@ -7,18 +7,21 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm_mig.errors import CommandError
+from slurm_mig.gpu.change import bounded
 from slurm_mig.system.printable import printable
 
 if TYPE_CHECKING:
     import subprocess
 
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PR_SET_PDEATHSIG = 1
+_NAP_S = 0.02
 _KEPT_BYTES = 1 << 16  # of what it prints: the end, where the reason stands
 
 
@@ -67,6 +70,8 @@ def run(words: Sequence[str], timeout_s: float) -> Done:
             env={"PATH": SAFE_PATH, "LC_ALL": "C"},
             cwd="/",
             start_new_session=True,
+            pass_fds=bounded.held(),
+            preexec_fn=_dies_with_us(),
         )
     except OSError as why:
         raise CommandError(f"`{shown(words)}` could not be started: {why.strerror}") from None
@@ -95,6 +100,20 @@ def shown(words: Sequence[str]) -> str:
     return printable(" ".join(words), 120)
 
 
+def _dies_with_us() -> Callable[[], None]:
+    """Else a reset would go on when its worker was killed, and hit what goes back meanwhile."""
+    import ctypes
+
+    prctl, us = ctypes.CDLL(None).prctl, os.getpid()
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != us:
+            os._exit(1)
+
+    return bind
+
+
 def _is_program(path: str) -> bool:
     return os.access(path, os.X_OK) and Path(path).is_file()
 
@@ -109,23 +128,35 @@ def _until_its_end(process: "subprocess.Popen[bytes]", end: float) -> bytes | No
     out = process.stdout.fileno()
     os.set_blocking(out, False)
     said = b""
-    ended = os.pidfd_open(process.pid)
+    ended = _end_of(process)
     try:
         waiting = select.poll()
-        waiting.register(ended, select.POLLIN)
         waiting.register(out, select.POLLIN)
+        if ended is not None:
+            waiting.register(ended, select.POLLIN)
         while (left := end - time.monotonic()) > 0:
-            ready = {handle for handle, _ in waiting.poll(left * 1000)}
-            chunk = _read(out) if out in ready else None
+            nap = left if ended is not None else min(left, _NAP_S)
+            ready = {handle for handle, _ in waiting.poll(nap * 1000)}
+            over = ended in ready if ended is not None else process.poll() is not None
+            chunk = _read(out) if out in ready or over else None
             said = (said + (chunk or b""))[-_KEPT_BYTES:]
-            if chunk == b"":
+            if chunk == b"" and out in ready:
                 waiting.unregister(out)
-            if ended in ready and not chunk:
+            if over and not chunk:
                 return said
         return None
     finally:
-        os.close(ended)
+        if ended is not None:
+            os.close(ended)
         process.stdout.close()
+
+
+def _end_of(process: "subprocess.Popen[bytes]") -> int | None:
+    """What tells its end; None before Linux 5.3 and in some sandboxes: then it is asked."""
+    try:
+        return os.pidfd_open(process.pid)
+    except OSError:
+        return None
 
 
 def _read(out: int) -> bytes | None:

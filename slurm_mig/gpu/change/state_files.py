@@ -2,6 +2,7 @@
 
 import json
 import os
+from errno import ELOOP, ENOTDIR
 from pathlib import Path
 
 from slurm_mig.errors import HookError, JournalError
@@ -12,6 +13,7 @@ from slurm_mig.system import rootfiles
 FOLDER = "/var/lib/slurm-mig"
 MODE = 0o600
 _LIMIT = 1 << 20
+_LINK = (ELOOP, ENOTDIR)  # what O_NOFOLLOW answers for a link to a file, and to a folder
 
 
 def path_of(root: Path, name: str) -> Path:
@@ -43,9 +45,12 @@ def read(root: Path, name: str) -> object | None:
     except FileNotFoundError:
         return None
     except OSError as why:
-        raise JournalError(f"{where}: {why.strerror}") from None
+        help_ = (
+            "it and its folder must be root's own, no link" if why.errno in _LINK else "see to it"
+        )
+        raise JournalError(f"{where}: {why.strerror}: {help_}") from None
     except HookError as why:
-        raise JournalError(f"{where}: {why}") from None
+        raise JournalError(f"{where}: {why}: see who did that, then remove it") from None
     except (ValueError, RecursionError) as why:
         raise JournalError(f"{where}: not JSON ({why}): {_HELP}") from None
     if found is None:  # JSON's null: there is a file all the same

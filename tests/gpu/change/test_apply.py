@@ -526,6 +526,15 @@ class TestAtBoot:
         assert any("is committed, and does not answer" in one for one in outcome.troubles)
         assert layout(sim, 1) == "3g.40gb@4"
 
+    def test_one_that_was_taken_out_can_be_forgotten(self, machine: Here) -> None:
+        sim = machine("h100-80gb")
+        run(request(sim, gpu0="3g.40gb@4"))
+        there = committed.read(sim.root)
+        committed.save(sim.root, {"GPU-of-another-time": next(iter(there.values()))})
+        (told,) = run(request(sim)).troubles
+        assert told.startswith("GPU-of-another-time is committed, and does not answer: ")
+        assert "take it out of /var/lib/slurm-mig/committed.json too" in told
+
     def test_a_client_that_came_first_is_told(self, machine: Here) -> None:
         sim = machine("h100-80gb")
         run(request(sim, gpu0="3g.40gb@4"))

@@ -217,3 +217,10 @@ def test_a_committed_file_that_is_damaged_stays(tmp_path: Path) -> None:
     with pytest.raises(JournalError):
         committed.save(tmp_path, {"GPU-0": FORMER})
     assert text(tmp_path, "committed.json").read_text() == "{"
+
+
+def test_a_folder_that_is_a_link_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "var/lib").mkdir(parents=True)
+    (tmp_path / "var/lib/slurm-mig").symlink_to(tmp_path)
+    with pytest.raises(JournalError, match="its folder must be root's own, no link"):
+        journal.read(tmp_path)

@@ -191,3 +191,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_root_that_is_not_there(tmp_path: Path) -> None:
+    assert refused(tmp_path / "none").endswith("file or directory: what --root names is not there")

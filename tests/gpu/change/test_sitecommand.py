@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +164,32 @@ def test_an_interrupt_leaves_nothing_running(script: Script, tmp_path: Path) -> 
 def test_the_place_is_filled_in_every_word() -> None:
     words = ("x", "{unit}", "--u={unit}")
     assert filled(words, "{unit}", "a.service") == ("x", "a.service", "--u=a.service")
+
+
+NO_PIDFD = """
+import os, sys
+from slurm_mig.gpu.change.sitecommand import run
+from slurm_mig.errors import CommandError
+def none(pid):
+    raise OSError(38, "Function not implemented")
+os.pidfd_open = none
+print(run(["sh", "-c", "echo one; sleep 0.1; echo two; exit 3"], 5))
+print(run(["sh", "-c", "exec >&- 2>&-; sleep 0.1"], 5))
+print(run(["sh", "-c", "sleep 5 & echo three"], 2))
+try:
+    run(["sleep", "20"], 0.2)
+except CommandError as why:
+    print(why)
+"""
+
+
+def test_a_kernel_before_5_3() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_PIDFD], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout.splitlines() == [
+        "Done(code=3, said='one\\ntwo\\n')",
+        "Done(code=0, said='')",
+        "Done(code=0, said='three\\n')",
+        "`sleep 20` did not end within 0.2 s, and was killed",
+    ], done.stderr
