@@ -14,6 +14,12 @@ from slurm_mig.reconfigure.waiting import told_one
 from slurm_mig.slurm.controller.client import Job
 
 VERSION = 1
+_WAYS = {
+    "reconfigure": "slurm.conf and `scontrol reconfigure`",
+    "restart": "slurm.conf and a restart of slurmctld",
+    "dynamic": "`scontrol delete` and `slurmd -Z --conf`",
+    "detected": "`scontrol delete` and `slurmd -Z`",
+}
 
 
 def show(name: str, what: str, prospect: Prospect, *, as_json: bool) -> None:
@@ -27,7 +33,7 @@ def show(name: str, what: str, prospect: Prospect, *, as_json: bool) -> None:
 
 
 def to_json(name: str, what: str, prospect: Prospect) -> dict[str, Any]:
-    """`jobs` are those that would be waited for."""
+    """`jobs` would be waited for; `stranded` are pending ones that could run nowhere then."""
     return {
         "version": VERSION,
         "node": name,
@@ -35,7 +41,9 @@ def to_json(name: str, what: str, prospect: Prospect) -> dict[str, Any]:
         "changes": not prospect.nothing,
         "gpus": plans_json(prospect.plans)["gpus"],
         "left_alone": [gpu.info.gpu_index for gpu in prospect.others],
+        "way": prospect.notes.get("way"),
         "jobs": [_job(job) for job in prospect.jobs],
+        "stranded": [lost._asdict() for lost in prospect.stranded],
     }
 
 
@@ -50,6 +58,9 @@ def _lines(name: str, prospect: Prospect) -> Iterator[str]:
         yield "waits for no job"
     for job in prospect.jobs:
         yield f"waits for {told_one(job)}"
+    for lost in prospect.stranded:
+        yield f"strands job {lost.job} of {lost.user}, which waits for {lost.gres}: {lost.why}"
+    yield f"told to Slurm by: {_WAYS.get(prospect.notes.get('way', ''), 'its way')}"
 
 
 def _job(job: Job) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
 from slurm_mig.reconfigure.world import World
-from slurm_mig.slurm.controller.client import Job, NodeState
+from slurm_mig.slurm.controller.client import GresCount, Job, NodeState
+from slurm_mig.slurm.demand import Stranded, stranded
 from slurm_mig.system import epoch
 
 Chooser = Callable[[Sequence[LiveGpu]], Mapping[GpuIndex, WantedGpu]]
@@ -33,6 +34,7 @@ class Prospect(NamedTuple):
     wanted: Mapping[str, WantedGpu]
     jobs: tuple[Job, ...]
     notes: Mapping[str, str]
+    stranded: tuple[Stranded, ...]  # pending jobs that could run nowhere any more
     right: bool  # slurmctld has what lives, and slurmd registered it
 
     @property
@@ -61,7 +63,10 @@ def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect
     empty = world.publisher.needs_it_empty(notes)
     jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
     right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
-    return Prospect(node, plans, others, wanted, jobs, notes, right)
+    types = world.publisher.types_after(notes, plans)
+    after = {name: tuple(GresCount("gpu", kind, number) for kind, number in types.items())}
+    lost = stranded(world.client.pending_jobs(), world.client.nodes(), after)
+    return Prospect(node, plans, others, wanted, jobs, notes, lost, right)
 
 
 def open_record(world: World, name: str, what: str, prospect: Prospect) -> Record:

@@ -5,15 +5,17 @@ way back too. How (the node's way, the form of its types) is chosen once, before
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import NoSuchNode, Refused
 from slurm_mig.generate.build import Generated, Request, for_node
 from slurm_mig.gpu.change.sitecommand import must
 from slurm_mig.gpu.nvml.adapter import session
+from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
-from slurm_mig.reconfigure import publish
+from slurm_mig.model import Node
+from slurm_mig.reconfigure import paper, publish
 from slurm_mig.reconfigure.publication import (
     Change,
     ConfWish,
@@ -31,7 +33,7 @@ from slurm_mig.slurm.config.confedit import read_files
 from slurm_mig.slurm.config.drift import autodetect_of
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
-from slurm_mig.slurm.records.gres import GresOptions
+from slurm_mig.slurm.records.gres import GresOptions, node_gres
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
@@ -92,6 +94,10 @@ class NodePublisher:
     def types(self, notes: Notes) -> Types:
         """As the port."""
         return dict(self._made(notes).groups[0].types)
+
+    def types_after(self, notes: Notes, plans: Sequence[GpuPlan]) -> Types:
+        """As the port."""
+        return dict(node_gres(paper.after(self._discovered(), plans), _options(notes)).types)
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """As the port."""
@@ -161,12 +167,17 @@ class NodePublisher:
         raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
 
     def _made(self, notes: Notes) -> Generated:
-        options = GresOptions(
-            scontrol.installed_version(), notes["autodetect"] == "nvml", notes["types"] == "profile"
-        )
+        request = Request(_options(notes), notes["label"] or None, False, self._root)
+        return for_node(self._discovered(), request)
+
+    def _discovered(self) -> Node:
         with session() as nvml:
-            node = discover(nvml, self._root, self._node)
-        return for_node(node, Request(options, notes["label"] or None, False, self._root))
+            return discover(nvml, self._root, self._node)
+
+
+def _options(notes: Notes) -> GresOptions:
+    version = scontrol.installed_version()
+    return GresOptions(version, notes["autodetect"] == "nvml", notes["types"] == "profile")
 
 
 def _without_state(words: str) -> str:

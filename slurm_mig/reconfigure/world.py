@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from slurm_mig.gpu.change.transaction import Result
 from slurm_mig.gpu.partitioning import WantedGpu
+from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
 Notes = Mapping[str, str]
@@ -68,6 +69,9 @@ class Publisher(Protocol):
 
     def types(self, notes: Notes) -> Types:
         """What slurmd has to have now, by the slices that live."""
+
+    def types_after(self, notes: Notes, plans: Sequence[GpuPlan]) -> Types:
+        """The same when these plans have been carried out."""
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """Tell Slurm of the slices that live, while slurmd does not run.

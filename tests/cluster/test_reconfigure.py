@@ -15,13 +15,27 @@ WAYS = {
     "22.05, dynamic": ("22.05", True),
 }
 PHASES = ("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH", "START", "VERIFY", "RESUME")
+# Where the ways differ; the other phases by these ways are in `make system`.
+DIFFER = ("PUBLISH", "START")
+ALL_PHASES = ("24.11, static", "22.05, dynamic")
+KILLS = [
+    pytest.param(
+        way, phase, marks=[] if way in ALL_PHASES or phase in DIFFER else pytest.mark.system
+    )
+    for way in WAYS
+    for phase in PHASES
+]
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    slurm, dynamic = WAYS[request.param]
+@pytest.fixture(scope="module")
+def way(request: pytest.FixtureRequest) -> str:
+    """By parameter of each test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def cluster(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    slurm, dynamic = WAYS[way]
     folder = tmp_path_factory.mktemp("reconfigure") / "c"
     with on.up(folder, slurm=slurm, dynamic=dynamic) as made:
         yield made
@@ -57,6 +71,7 @@ def other(cluster: Cluster) -> str:
     return "mixed" if on.live(cluster) == on.SEVEN else "seven"
 
 
+@pytest.mark.parametrize("way", WAYS, indirect=True)
 def test_there_and_back_with_jobs_on_both_layouts(cluster: Cluster, watchers: on.Watchers) -> None:
     for label in ("mixed", "seven"):
         done = on.reconfigure(cluster, label)
@@ -68,7 +83,7 @@ def test_there_and_back_with_jobs_on_both_layouts(cluster: Cluster, watchers: on
             on.must_match([(profile, on.slices(answer))])
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(("way", "phase"), KILLS, indirect=["way"])
 def test_killed_and_recovered(cluster: Cluster, watchers: on.Watchers, phase: str) -> None:
     label = other(cluster)
     on.kill_in(cluster, label, phase)

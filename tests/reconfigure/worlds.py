@@ -12,6 +12,7 @@ from pathlib import Path
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.gpu.change.transaction import DONE, FORMER, NOTHING, Result
 from slurm_mig.gpu.partitioning import CiSpec, GiSpec, Layout, WantedGi, WantedGpu
+from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.model import Placement
 from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records
@@ -242,6 +243,9 @@ class Publisher:
     def types(self, notes: Mapping[str, str]) -> Mapping[str, int]:
         self.bench.call("types")
         return dict(self.bench.live)
+
+    def types_after(self, notes: Mapping[str, str], plans: Sequence[GpuPlan]) -> Mapping[str, int]:
+        return dict(Counter(gi.profile for plan in plans for gi in plan.target.instances))
 
     def start_words(self, notes: Mapping[str, str], reason: str) -> Mapping[str, str]:
         return {}
