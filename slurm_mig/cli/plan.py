@@ -18,6 +18,7 @@ _FILLED_IN = (
     "driver tells it with MIG on only"
 )
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+_LOOK_S = 60.0  # until a driver that does not answer is given up
 
 
 @click.command("plan")
@@ -104,18 +105,30 @@ def _asked(models: Sequence[str], root: Path, *, look: bool) -> _Asked:
         pairs = zip(gpus, models, strict=True)
         unknown = {gpu.info.gpu_index: offline.unknown(model) for gpu, model in pairs}
         return _Asked(gpus, Occupied(), unknown)
-    from slurm_mig.gpu.nvml.partition_adapter import partition_session
-    from slurm_mig.gpu.present.survey import survey
-
-    with partition_session() as nvml:
-        found = survey(nvml)
-        occupied = _look(root, found) if look else Occupied()
+    found, occupied = present(root, look=look)
     told = [offline.completed(gpu) for gpu in found]
     changed = [after for before, after in zip(found, told, strict=True) if before != after]
     assumed = {
         gpu.info.gpu_index: (_FILLED_IN.format(gpu.info),) for gpu in changed if gpu.profiles
     }
     return _Asked(told, occupied, assumed)
+
+
+def present(
+    root: Path, *, look: bool, limit_s: float = _LOOK_S
+) -> tuple[tuple[LiveGpu, ...], Occupied]:
+    """The GPUs of this machine and, with `look`, who is on them; WorkerLost after `limit_s`."""
+    from slurm_mig.gpu.change.bounded import Progress, Pulse, watched
+    from slurm_mig.gpu.nvml.partition_adapter import partition_session
+    from slurm_mig.gpu.present.survey import survey
+
+    def work(pulse: Pulse) -> tuple[tuple[LiveGpu, ...], Occupied]:
+        pulse(Progress("looking at the GPUs"), limit_s)
+        with partition_session() as nvml:
+            found = survey(nvml)
+            return found, _look(root, found) if look else Occupied()
+
+    return watched(work, lambda _: None)
 
 
 def _look(root: Path, gpus: Sequence[LiveGpu]) -> Occupied:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slurm_mig.cli.plan import command
+from slurm_mig.cli.plan import command, present
 from slurm_mig.errors import Refused, UsageError
+from slurm_mig.gpu.change.bounded import WorkerLost
 from slurm_mig.gpu.config.migyaml import parse
 from tests.layouts import layouts
+from tests.sim import library
 from tests.sim.api import Sim
 from tests.sim.models import load, mig_keys
 
@@ -262,3 +265,14 @@ class TestOnAMachine:
         if text.startswith("#"):  # what the format cannot say
             return
         assert value["changes"] is False, (layout, text)
+
+
+def test_a_driver_that_hangs_is_given_up(new_sim: NewSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = new_sim("a30-24gb=2x1g.6gb")
+    sim.fault("nvmlDeviceGetCount_v2", hang_ms=60_000)
+    library.load()
+    monkeypatch.setenv("MIGSIM_DIR", str(sim.dir))
+    began = time.monotonic()
+    with pytest.raises(WorkerLost, match="looking at the GPUs: no answer in time"):
+        present(sim.root, look=True, limit_s=0.5)
+    assert time.monotonic() - began < 20
