@@ -14,6 +14,8 @@ from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
 from slurm_mig.slurm.controller.client import NodeState
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
+# Of an earlier run too: a slurmctld that was killed comes back with what it had last saved.
+_OURS = "slurm-mig re"
 # How slurmctld itself begins the reason of a node that it finds wanting.
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
 _BACK_S = 30.0
@@ -28,8 +30,8 @@ def reason(run_id: str, what: str) -> str:
 
 def is_ours(record: Record, node: NodeState) -> bool:
     """Whether the drain of a drained node is the one that we set, and nobody's since."""
-    named = f"[{record.run_id}]" in node.reason
-    return record.drained and (named or not node.reason or node.reason.startswith(_SLURMS))
+    named = node.reason.startswith((_OURS, *_SLURMS))
+    return record.drained and (named or not node.reason)
 
 
 def drain(run: Run) -> None:
@@ -37,7 +39,7 @@ def drain(run: Run) -> None:
     node = run.node()
     if node is None:
         return
-    if not node.drains:
+    if not node.drains or (run.record.theirs is None and node.reason.startswith(_OURS)):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)
     elif not is_ours(run.record, node) and run.record.theirs is None:

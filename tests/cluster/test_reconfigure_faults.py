@@ -113,7 +113,7 @@ def test_slurmd_does_not_start_with_the_new_gres_conf(cluster: Cluster, wish: Wi
     script = cluster.folder / "site/slurmd-start"
     text = script.read_text()
     lines = sum(wish.after.values())
-    check = f"[ $(grep -c ^Name=gpu /etc/slurm/gres.conf) != {lines} ] || exit 1"
+    check = f"[ $(grep -c Name=gpu /etc/slurm/gres.conf) != {lines} ] || exit 1"
     script.write_text(text.replace("\neval", f"\n{check}\neval"))
     try:
         done = on.reconfigure(cluster, wish.label)

@@ -43,7 +43,7 @@ def test_a_long_reason_is_cut() -> None:
         ("gres/gpu count reported lower than configured (2 < 3)", True),
         ("Not responding", True),
         ("", True),
-        ("slurm-mig reconfigure [00000000] to mixed", False),
+        ("slurm-mig reconfigure [00000000] to mixed", True),  # slurmctld came back with it
         ("a fan is loud", False),
     ],
 )
@@ -95,6 +95,13 @@ def test_a_bad_registration_is_nobodys_drain(bench: Bench) -> None:
         bench.slurm.nodes[NODE].reason = "gres/gpu count reported lower than configured (2 < 3)"
 
     bench.at["RESUME begins"] = overwrite
+    assert loop.forward(bench.run()).outcome == "done"
+    assert bench.is_right(TARGET_TYPES)
+
+
+def test_a_drain_of_an_earlier_run(bench: Bench) -> None:
+    """slurmctld was killed, and came back with what it had saved before the last resume."""
+    somebody(bench).drain(NODE, "slurm-mig reconfigure [00000000] to seven")
     assert loop.forward(bench.run()).outcome == "done"
     assert bench.is_right(TARGET_TYPES)
 
