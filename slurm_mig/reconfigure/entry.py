@@ -5,14 +5,15 @@ Each holds the node's lock and has the record on the disk before the first chang
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from slurm_mig.errors import JournalError, Refused
+from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.model import GpuIndex
 from slurm_mig.reconfigure import begin, loop
 from slurm_mig.reconfigure import record as records
-from slurm_mig.reconfigure.alone import only_one
 from slurm_mig.reconfigure.begin import Chooser, Prospect
 from slurm_mig.reconfigure.loop import Ended
 from slurm_mig.reconfigure.record import Record
@@ -20,12 +21,13 @@ from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import World
 
 NOTHING = "nothing"
+LOCK: Final = ("reconfigure.lock", "reconfigure of this node")
 _AT_ONCE_S = 1.0
 
 
 def start(world: World, request: Request, node: str, what: str, choose: Chooser) -> Ended:
     """A new one. Raises SlurmMigError or OSError when nothing was changed."""
-    with only_one(world.root, _AT_ONCE_S):  # whoever is at it may wait for jobs for hours
+    with only_one(world.root, _AT_ONCE_S, *LOCK):  # whoever is at it may wait for jobs for hours
         must_be_none_open(world.root)
         prospect = begin.look(world, request, node, choose)
         if prospect.nothing:
@@ -35,7 +37,7 @@ def start(world: World, request: Request, node: str, what: str, choose: Chooser)
 
 def rollback(world: World, request: Request, node: str) -> Ended:
     """Back to what was before: of the one that was cut short, or else of the last one."""
-    with only_one(world.root, request.settings.lock_timeout_s):
+    with only_one(world.root, request.settings.lock_timeout_s, *LOCK):
         cut_short = records.read(world.root)
         if cut_short is not None:
             return loop.recover(Run(world, records.take_over(world.root, cut_short)), undo=True)
@@ -51,7 +53,7 @@ def rollback(world: World, request: Request, node: str) -> Ended:
 
 def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
     """End what was cut short. Raises SlurmMigError or OSError when nothing was changed."""
-    with only_one(world.root, request.settings.lock_timeout_s):
+    with only_one(world.root, request.settings.lock_timeout_s, *LOCK):
         found = records.read(world.root)
         if found is None:
             return Ended(NOTHING)

@@ -8,6 +8,7 @@ import pytest
 from slurm_mig.errors import JournalError, Refused
 from slurm_mig.gpu.change import apply
 from slurm_mig.gpu.change.bounded import here
+from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.nvml.adapter import session
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
@@ -15,7 +16,6 @@ from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import GpuIndex
 from slurm_mig.reconfigure import begin, entry, paper
 from slurm_mig.reconfigure import record as records
-from slurm_mig.reconfigure.alone import only_one
 from slurm_mig.settings import Settings
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
 from slurm_mig.slurm.version import SlurmVersion
@@ -125,7 +125,7 @@ def test_a_rollback_of_nothing(bench: Bench) -> None:
 
 
 def test_one_at_a_time(bench: Bench) -> None:
-    with only_one(bench.root, 0.1), pytest.raises(Refused, match="is under way"):
+    with only_one(bench.root, 0.1, *entry.LOCK), pytest.raises(Refused, match="is under way"):
         entry.recover(bench.world(), request_of(bench))
 
 
@@ -149,5 +149,5 @@ def test_on_paper_as_in_life(bench: Bench, layout: str, version: str, short: boo
 def test_a_root_that_others_write_to(tmp_path: Path) -> None:
     (tmp_path / "run/slurm-mig").mkdir(parents=True)
     (tmp_path / "run/slurm-mig").chmod(0o777)
-    with pytest.raises(Refused, match="root's alone"), only_one(tmp_path, 0.1):
+    with pytest.raises(Refused, match="root's alone"), only_one(tmp_path, 0.1, *entry.LOCK):
         pass

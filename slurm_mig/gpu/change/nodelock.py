@@ -16,22 +16,22 @@ from slurm_mig.system.printable import command_line, printable
 from slurm_mig.system.processes import start_and_name
 
 NAME = "partition.lock"
-FILE = f"{FOLDER}/{NAME}"
+WHAT = "change of this node's GPUs"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LIMIT = 4096
 _PAUSE_S = 0.05
 
 
 @contextmanager
-def only_one(root: Path, wait_s: float) -> Iterator[None]:
-    """Be the only one that changes this node's GPUs, until the block ends.
+def only_one(root: Path, wait_s: float, name: str = NAME, what: str = WHAT) -> Iterator[None]:
+    """Be the only one that does `what`, until the block ends; the lock's file has that `name`.
 
     Raises Refused, saying who is at it, when that is another one for `wait_s`; and when the lock
     cannot be had for another reason.
     """
-    handle = _open(root)
+    handle = _open(root, name)
     try:
-        _wait(root, handle, time.monotonic() + wait_s)
+        _wait(root, handle, time.monotonic() + wait_s, name, what)
         with suppress(OSError):  # it only tells others who it is; a full /run takes no name
             _sign(handle)
         try:
@@ -42,16 +42,16 @@ def only_one(root: Path, wait_s: float) -> Iterator[None]:
         os.close(handle)
 
 
-def holder(root: Path) -> str | None:
+def holder(root: Path, name: str = NAME) -> str | None:
     """Who has the lock, as far as it can be told; None when nobody says that he has."""
     try:
         folder = rootfiles.open_folder(str(root), FOLDER)
         try:
-            data = rootfiles.read_file(folder, NAME, _LIMIT)
+            data = rootfiles.read_file(folder, name, _LIMIT)
         finally:
             os.close(folder)
         said = json.loads(data)
-        pid, start, since = (int(said[name]) for name in ("pid", "start", "since"))
+        pid, start, since = (int(said[key]) for key in ("pid", "start", "since"))
         command = printable(str(said["command"]))
     except (OSError, HookError, ValueError, KeyError, TypeError):
         return None
@@ -61,21 +61,22 @@ def holder(root: Path) -> str | None:
     return f"process {pid} ({command}), since {_clock(since)}"
 
 
-def _open(root: Path) -> int:
+def _open(root: Path, name: str) -> int:
+    file = f"{FOLDER}/{name}"
     try:
         folder = rootfiles.open_folder(str(root), FOLDER, make=0o755)
         try:
-            handle = os.open(NAME, _FLAGS, 0o600, dir_fd=folder)
+            handle = os.open(name, _FLAGS, 0o600, dir_fd=folder)
         finally:
             os.close(folder)
     except OSError as error:
-        raise Refused(FILE, [f"{error.strerror}: {_what_helps(error)}"]) from None
+        raise Refused(file, [f"{error.strerror}: {_what_helps(error)}"]) from None
     except HookError as error:
-        raise Refused(FILE, [str(error)]) from None
+        raise Refused(file, [str(error)]) from None
     found = os.fstat(handle)
     if found.st_mode & 0o170000 != 0o100000 or found.st_uid != 0 or found.st_nlink != 1:
         os.close(handle)
-        raise Refused(FILE, ["it is no file of root's alone: remove it"])
+        raise Refused(file, ["it is no file of root's alone: remove it"])
     return handle
 
 
@@ -89,16 +90,15 @@ def _what_helps(error: OSError) -> str:
     return "it must be a file of root's, no link"
 
 
-def _wait(root: Path, handle: int, end: float) -> None:
+def _wait(root: Path, handle: int, end: float, name: str, what: str) -> None:
     while True:
         try:
             return flock(handle, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
-                who = holder(root) or f"a process that `fuser {FILE}` names"
+                who = holder(root, name) or f"a process that `fuser {FOLDER}/{name}` names"
                 raise Refused(
-                    "another change of this node's GPUs is under way",
-                    [f"{who}: wait for its end"],
+                    f"another {what} is under way", [f"{who}: wait for its end"]
                 ) from None
         time.sleep(_PAUSE_S)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import Refused
-from slurm_mig.gpu.change.nodelock import FILE, holder, only_one
+from slurm_mig.gpu.change.nodelock import NAME, holder, only_one
+from slurm_mig.system.epoch import FOLDER
 
 HOLD = """\
 import sys
@@ -23,6 +24,8 @@ with only_one(Path(sys.argv[1]), 10):
     print("ready", flush=True)
     sys.stdin.read()
 """
+
+FILE = f"{FOLDER}/{NAME}"
 
 
 @contextmanager
