@@ -24,7 +24,7 @@ FORMER: Final = "former"  # on the way back
 GOALS = (TARGET, FORMER)
 PHASES: Final = (
     *("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH"),
-    *("START", "VERIFY", "SMOKE", "RESUME", "COMMIT"),
+    *("START", "VERIFY", "RESUME", "COMMIT"),
 )
 
 
