@@ -25,7 +25,7 @@ from slurm_mig.reconfigure.publication import (
     text_of,
     undone,
 )
-from slurm_mig.reconfigure.records import begin, begun, commit, look, rewrite
+from slurm_mig.reconfigure.publication_files import begin, begun, commit, look, rewrite
 from slurm_mig.reconfigure.sidecar import Ledger, locked
 
 __all__ = ["begin", "carry_out", "commit", "diff", "look", "undo"]

@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.errors import JournalError
 from slurm_mig.reconfigure.publication import Change, Publication
-from slurm_mig.reconfigure.records import FOLDER, begin, begun, commit, look, rewrite
+from slurm_mig.reconfigure.publication_files import FOLDER, begin, begun, commit, look, rewrite
 
 ONE = Publication(None, (), None, (), (Change("/etc/slurm/gres.conf", None, "é\udcff\n"),))
 TWO = ONE._replace(changes=())
