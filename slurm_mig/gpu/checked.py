@@ -41,6 +41,10 @@ class Checked:
         """Whether `key` is there and null."""
         return key in self._value and self._value[key] is None
 
+    def text_or_none(self, key: str) -> str | None:
+        """A text, or None where `key` is there and null."""
+        return None if self.is_null(key) else self.text(key)
+
     def number(self, key: str) -> int:
         """A whole number, not negative."""
         value = self._value.get(key)

@@ -122,9 +122,9 @@ def decode(found: object, name: str = NAME) -> Record:
         gpus=tuple(_gpu(gpu) for gpu in top.children("gpus")),
         ended=top.flag("ended"),
         drained=top.flag("drained"),
-        theirs=_text_or_none(top, "theirs"),
+        theirs=top.text_or_none("theirs"),
         changed=top.flag("changed"),
-        problem=_text_or_none(top, "problem"),
+        problem=top.text_or_none("problem"),
         notes=_notes(found),
     )
     for key, known in (("goal", GOALS), ("phase", PHASES)):
@@ -197,18 +197,5 @@ def _notes(found: object) -> dict[str, str]:
     return {str(key): str(value) for key, value in notes.items()}
 
 
-def _text_or_none(found: Checked, key: str) -> str | None:
-    return None if found.is_null(key) else found.text(key)
-
-
 def _must(act: Callable[[], Any], consequence: str) -> None:
-    try:
-        act()
-    except FileExistsError as why:
-        raise JournalError(
-            f"{why.filename2 or why.filename}: a reconfigure is not at its end: "
-            "run `slurm-mig recover`"
-        ) from None
-    except OSError as why:
-        where = why.filename or state_files.FOLDER
-        raise JournalError(f"{where}: {why.strerror}: {consequence}") from None
+    state_files.must(act, consequence, "a reconfigure is not at its end")

@@ -89,8 +89,8 @@ def decode(found: object) -> Journal:
         state=top.text("state"),
         gpus=tuple(_gpu(gpu) for gpu in top.children("gpus")),
         reboot=top.flag("reboot"),
-        about=_text_or_none(top, "about"),
-        last=_text_or_none(top, "last"),
+        about=top.text_or_none("about"),
+        last=top.text_or_none("last"),
     )
     if journal.state not in STATES and top.clean:
         top.note("state", f"is none of {', '.join(STATES)}")
@@ -161,21 +161,9 @@ def _gpu(found: Checked) -> JournalGpu:
     return JournalGpu(found.text("uuid"), former, target, wanted)
 
 
-def _text_or_none(found: Checked, key: str) -> str | None:
-    return None if found.is_null(key) else found.text(key)
-
-
 def _path(root: Path) -> Path:
     return state_files.path_of(root, NAME)
 
 
 def _must(act: Callable[[], Any], consequence: str) -> None:
-    try:
-        act()
-    except FileExistsError as why:
-        raise JournalError(
-            f"{why.filename2 or why.filename}: an apply is not at its end: run `slurm-mig recover`"
-        ) from None
-    except OSError as why:
-        where = why.filename or state_files.FOLDER
-        raise JournalError(f"{where}: {why.strerror}: {consequence}") from None
+    state_files.must(act, consequence, "an apply is not at its end")

@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Callable
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
+from typing import Any
 
 from slurm_mig.errors import HookError, JournalError
 from slurm_mig.files import sync_folder, under
@@ -71,6 +73,22 @@ def must_be_clean(name: str, problems: list[str]) -> None:
     """JournalError if there are any problems."""
     if problems:
         raise JournalError(f"{FOLDER}/{name}: {'; '.join(problems)}: {_HELP}")
+
+
+def must(act: Callable[[], Any], consequence: str, is_open: str) -> None:
+    """Change a file here, or JournalError.
+
+    `consequence` is what follows from a failure, `is_open` what it means that a file is there.
+    """
+    try:
+        act()
+    except FileExistsError as why:
+        raise JournalError(
+            f"{why.filename2 or why.filename}: {is_open}: run `slurm-mig recover`"
+        ) from None
+    except OSError as why:
+        where = why.filename or FOLDER
+        raise JournalError(f"{where}: {why.strerror}: {consequence}") from None
 
 
 _HELP = (
