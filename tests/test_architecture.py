@@ -41,7 +41,7 @@ HOMES = {
     "yaml": {"gpu.config.migyaml"},
     "click": {"cli"},
     "rich": {"cli"},
-    "ClusterShell": {"slurm.records.fold", "reconfigure.fleet"},
+    "ClusterShell": {"slurm.records.fold", "slurm.reach"},
     "prometheus_client": {"usage.metrics"},
     "sqlalchemy": {"usage.store"},
 }
