@@ -1,7 +1,6 @@
 """The command line: one small module a command, loaded only when it is asked for."""
 
 import errno
-import importlib
 import os
 import sys
 from typing import Any
@@ -11,6 +10,7 @@ import click
 from slurm_mig import __version__
 from slurm_mig.cli.common import root_option, say
 from slurm_mig.cli.crash import report_bug
+from slurm_mig.cli.lazy import LazyGroup
 from slurm_mig.errors import SlurmMigError
 
 # command -> (module, one line of help). The line stands here so that `--help` loads no command.
@@ -28,6 +28,7 @@ COMMANDS = {
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),
     "doctor": ("doctor", "Say what is wrong or risky on this node, and what mends it."),
+    "usage": ("usage", "What jobs used: gather the records of all nodes, and ask them."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 
@@ -37,25 +38,14 @@ _STDOUT, _STDERR = 1, 2
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they run: start-up time is everybody's."""
+class Program(LazyGroup):
+    """All of them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"slurm_mig.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    package = __name__
+    table = COMMANDS
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="slurm-mig")
 @root_option
 def cli() -> None:

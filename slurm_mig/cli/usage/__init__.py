@@ -1,0 +1,26 @@
+"""`slurm-mig usage`: what jobs used. One small module a command, loaded when it is asked for."""
+
+import click
+
+from slurm_mig.cli.common import root_option
+from slurm_mig.cli.lazy import LazyGroup
+
+# command -> (module of this folder, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+class Usage(LazyGroup):
+    """All of them."""
+
+    package = __name__
+    table = COMMANDS
+
+
+@click.group("usage", cls=Usage)
+@root_option
+def command() -> None:
+    """What jobs used: gather the records of all nodes, and ask them.
+
+    A node's hooks write one record a job to /var/lib/slurm-mig/usage. Start with
+    `slurm-mig usage collect`.
+    """
