@@ -24,6 +24,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 STAIRS = {
     "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
     "slurm": ({"records"}, {"config"}, {"controller"}),
+    "usage": ({"monitor"}, {"metrics", "store"}),
 }
 STAIR_OF = {
     (side, folder): height
@@ -100,6 +101,7 @@ PURE = {
     "hooks.environment",
     "hooks.jsonlight",
     "hooks.plaintoml",
+    "usage.monitor.snapshot",
     "usage.record",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
