@@ -24,7 +24,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 STAIRS = {
     "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
     "slurm": ({"records"}, {"config"}, {"controller"}),
-    "usage": ({"monitor"}, {"metrics", "store"}),
+    "usage": ({"monitor"}, {"metrics", "store"}, {"jobstats"}),
 }
 STAIR_OF = {
     (side, folder): height
@@ -82,6 +82,7 @@ PURE = {
     "gpu.planning.planjson",
     "gpu.planning.plan",
     "slurm.records.autodetect",
+    "slurm.controller.accounting",
     "slurm.controller.client",
     "slurm.controller.complaints",
     "slurm.controller.gres_text",
@@ -102,6 +103,9 @@ PURE = {
     "hooks.jsonlight",
     "hooks.plaintoml",
     "usage.monitor.snapshot",
+    "usage.jobstats.blob",
+    "usage.jobstats.decide",
+    "usage.jobstats.parts",
     "usage.record",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}

@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -310,12 +310,12 @@ def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
         yield RealScene(running, CliClient(patience, path, as_text=how == "text"))
 
 
-def commands(cluster: Cluster, folder: Path) -> str:
+def commands(cluster: Cluster, folder: Path, names: Sequence[str] = COMMANDS) -> str:
     """A PATH on which Slurm's commands are those of the cluster's controller machine."""
     folder.mkdir()
     env = environment()
     kept = " ".join(f"{key}={shlex.quote(env[key])}" for key in ("PATH", "SLURM_CONF"))
-    for name in COMMANDS:
+    for name in names:
         inside = shlex.join(cluster.command("ctl", [name]))
         (folder / name).write_text(f'#!/bin/sh\nexport {kept}\nexec {inside} "$@"\n')
         (folder / name).chmod(0o755)

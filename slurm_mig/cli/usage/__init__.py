@@ -6,7 +6,9 @@ from slurm_mig.cli.common import root_option
 from slurm_mig.cli.lazy import LazyGroup
 
 # command -> (module of this folder, one line of help)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "admin-comment": ("admin_comment", "Store jobs' figures in Slurm's accounting, for jobstats."),
+}
 
 
 class Usage(LazyGroup):

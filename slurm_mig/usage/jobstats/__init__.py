@@ -1,0 +1,1 @@
+"""A job's figures as the AdminComment that the jobstats command reads."""
