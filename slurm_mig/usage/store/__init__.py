@@ -1,0 +1,1 @@
+"""The records of many nodes in one database, each exactly once, and questions to it."""
