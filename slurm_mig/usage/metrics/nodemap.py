@@ -41,7 +41,7 @@ class MapReader:
                 return MapState(stale=True)
             slices = tuple(map(_slice, found["gres"]))
             return MapState(False, self._changed(found.get("gres_conf")), slices)
-        except (FileNotFoundError, HookError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, HookError, ValueError, KeyError, TypeError, AttributeError):
             return MapState(stale=True)
         except OSError:
             return MapState()
