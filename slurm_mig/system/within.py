@@ -3,7 +3,7 @@
 import posix as os
 import select
 import time
-from _signal import alarm
+from _signal import alarm  # type: ignore[import-not-found]
 
 from slurm_mig.system import cgroups
 

@@ -51,6 +51,10 @@ class Row:
     def __setitem__(self, place: int, value: float) -> None:
         self.numbers[self.at + place] = value
 
+    def take(self, other: "Row", length: int) -> None:
+        """Have the same numbers as another row of that length."""
+        self.numbers[self.at : self.at + length] = other.numbers[other.at : other.at + length]
+
     def stat(self, place: int) -> "Stat":
         """The six numbers from `place` on, as one measured quantity."""
         return Stat(self.numbers, self.at + place)

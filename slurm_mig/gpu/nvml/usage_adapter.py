@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from slurm_mig.errors import NvmlError
 from slurm_mig.gpu.nvml import codes
 from slurm_mig.gpu.nvml.adapter import MACHINE, Absent, Pynvml, gpu_name, opened
-from slurm_mig.gpu.nvml.port import MigInfo
+from slurm_mig.gpu.nvml.port import GpuInfo, MigInfo
 from slurm_mig.gpu.nvml.usage_port import GPM_METRICS, GpuEvent, Place, UsageNvml, UsedBy
 from slurm_mig.model import CiId, GiId, GpuIndex
 
@@ -50,6 +50,12 @@ class _PynvmlUsage(Pynvml):
         if self._events is not None:
             with Absent(*_ANY):
                 self.ask(MACHINE, self._nv.nvmlEventSetFree, self._events)
+
+    def gpu_count(self) -> int:
+        return int(self.ask(MACHINE, self._nv.nvmlDeviceGetCount))
+
+    def gpu(self, gpu_index: GpuIndex) -> GpuInfo:
+        return self._gpu(gpu_index)
 
     def mig_devices(self, gpu_index: GpuIndex) -> tuple[MigInfo, ...]:
         self._places.clear()

@@ -57,8 +57,11 @@ class UsageNvml(Protocol):
     instances changed ends it, and opens another.
     """
 
-    def gpus(self) -> tuple[GpuInfo, ...]:
-        """All GPUs of the machine by gpu_index."""
+    def gpu_count(self) -> int:
+        """How many GPUs there are, those off the bus too."""
+
+    def gpu(self, gpu_index: GpuIndex) -> GpuInfo:
+        """One of them, though another be off the bus."""
 
     def mig_devices(self, gpu_index: GpuIndex) -> tuple[MigInfo, ...]:
         """The MIG devices of a GPU by mig_index, which may have gaps; none without MIG."""
