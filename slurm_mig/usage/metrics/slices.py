@@ -16,7 +16,7 @@ from slurm_mig.usage.monitor.snapshot import SliceNow, Snapshot
 GPU = ("gpu", "UUID")
 SLICE = (*GPU, "GPU_I_ID", "GPU_I_PROFILE", "mig_uuid")
 HELD = (*SLICE, "hpc_job")
-INFO = (*SLICE, "slice", "type", "gres_index", "device", "modelName")
+INFO = (*SLICE, "slice", "type", "gres_index", "device", "model_name")
 _MIB = 1 << 20
 _OLD_PERIODS, _OLD_S = 3, 5.0
 

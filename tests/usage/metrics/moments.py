@@ -63,8 +63,15 @@ def on_h100(gi_id: int, job_id: int = 42, **changes: Any) -> SliceNow:
 def whole_a100(job_id: int = 43, **changes: Any) -> SliceNow:
     """The second GPU, not cut."""
     one = on_h100(0, job_id)._replace(
-        **{"name": "gpu0", "gpu_uuid": A100, "gpu_minor": 0, "gi_id": None, "ci_id": None},
-        **{"profile": None, "mig_uuid": None, "memory_total_mib": 40960, "activity": None},
+        name="gpu0",
+        gpu_uuid=A100,
+        gpu_minor=0,
+        gi_id=None,
+        ci_id=None,
+        profile=None,
+        mig_uuid=None,
+        memory_total_mib=40960,
+        activity=None,
     )
     return one._replace(**changes)
 

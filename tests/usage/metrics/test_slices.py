@@ -1,6 +1,7 @@
 """What is told of slices, jobs and GPUs."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.usage.metrics.moments import (
     BUSY,
@@ -42,7 +43,8 @@ def test_activity_is_a_ratio_and_what_is_unknown_is_not_there(tmp_path: Path) ->
     assert seen.value("slice_fp64_activity_ratio") == 0
     assert "slurm_mig_slice_fp16_activity_ratio" not in seen.text
     for name in ("memory_mib", "processes", "energy_j", "sram_uncorrected", "activity"):
-        nothing = told(tmp_path, snapshot(on_h100(9, **{name: None})))
+        unknown: dict[str, Any] = {name: None}
+        nothing = told(tmp_path, snapshot(on_h100(9, **unknown)))
         assert len(nothing.rows) < len(seen.rows), name
 
 
