@@ -31,8 +31,10 @@ def command(ctx: click.Context, period_s: float | None, once: bool, as_json: boo
 
     Sleeps while no job holds a slice, with NVML closed. Else it asks, every period, for memory,
     processes, activity (Hopper and later), energy and errors, and adds them up; the job's epilog
-    puts the sums into the job's usage record. systemd/slurm-mig-monitor.service runs it; it
-    ends upon SIGTERM, and goes on where it was when it is started again.
+    puts the sums into the job's usage record. Prometheus finds the values of now at
+    http://127.0.0.1:9835/metrics ([monitor] listen in config.toml).
+    systemd/slurm-mig-monitor.service runs it; it ends upon SIGTERM, and goes on where it was
+    when it is started again.
 
     With --once, one look is printed, whether or not the daemon runs.
 
@@ -61,13 +63,16 @@ def _daemon(root: Path, chosen: "MonitorSettings") -> int:
 
     from slurm_mig.errors import SlurmMigError
     from slurm_mig.gpu.nvml.usage_adapter import usage_session
+    from slurm_mig.usage.metrics.sinks import metrics_sink
     from slurm_mig.usage.monitor.clock import MachineClock
     from slurm_mig.usage.monitor.daemon import Daemon
     from slurm_mig.usage.monitor.notify import Notify
 
     try:
-        daemon = Daemon(root, chosen, usage_session, MachineClock(), Notify(os.environ))
-        daemon.run()
+        with metrics_sink(root, chosen) as sink:
+            sinks = () if sink is None else (sink,)
+            notify = Notify(os.environ)
+            Daemon(root, chosen, usage_session, MachineClock(), notify, sinks).run()
     except OSError as error:
         where = error.filename or "/run/slurm-mig"
         raise SlurmMigError(f"{where}: {error.strerror}: run it as root") from error

@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from slurm_mig.usage.metrics.settings import Address
+from slurm_mig.usage.monitor.listening import Address
 
 _AT_ONCE = 8
 _DEADLINE_S = 10.0

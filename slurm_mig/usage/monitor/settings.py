@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from slurm_mig.errors import Refused
 from slurm_mig.settings import FILE, tables, text_of
+from slurm_mig.usage.monitor import listening
 
 TABLE = "monitor"
 SHORTEST_S, LONGEST_S = 0.2, 600.0  # GPM needs 100 ms between two samples
@@ -20,6 +21,8 @@ class MonitorSettings(NamedTuple):
     `period_s` is the time from one sample to the next, while a job holds a slice. `gpm`: ask for
     activity, where the GPU has it. `device_check`: look once a job whether its cgroup admits
     exactly its slices. `command_names`: keep the names of the jobs' processes, in memory only.
+    `listen`: the address and port of the metrics, "" for none; `textfile_dir`: the folder of
+    node_exporter's textfile collector, "" for none; `labels_user`: metrics say whose a job is.
     `chosen` names the settings that the site's file has.
     """
 
@@ -27,6 +30,9 @@ class MonitorSettings(NamedTuple):
     gpm: bool = True
     device_check: bool = True
     command_names: bool = False
+    listen: str = "127.0.0.1:9835"
+    textfile_dir: str = ""
+    labels_user: bool = False
     chosen: frozenset[str] = frozenset()
 
 
@@ -79,4 +85,5 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "gpm": _is_switch,
     "device_check": _is_switch,
     "command_names": _is_switch,
+    **listening.CHECKS,
 }

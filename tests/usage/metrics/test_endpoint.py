@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from slurm_mig.usage.metrics.endpoint import Endpoint
-from slurm_mig.usage.metrics.settings import Address
+from slurm_mig.usage.monitor.listening import Address
 from tests.cluster.conftest import until
 from tests.usage.metrics.moments import Told, exposition, on_h100, snapshot
 

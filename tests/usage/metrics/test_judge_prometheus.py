@@ -4,8 +4,8 @@ import contextlib
 import time
 from pathlib import Path
 
-from slurm_mig.usage.metrics.settings import MetricsSettings
 from slurm_mig.usage.metrics.sinks import metrics_sink
+from slurm_mig.usage.monitor.settings import MonitorSettings
 from tests.usage.metrics import board
 from tests.usage.metrics.moments import H100, JOBS, entry, on_h100, snapshot, whole_a100, write_map
 from tests.usage.metrics.server import free_port, serving
@@ -15,7 +15,7 @@ def test_it_understands_what_was_measured(tmp_path: Path) -> None:
     write_map(tmp_path, [entry(0, 9), entry(1, 10), entry(2, 11), entry(3, None, gpu=1)])
     port = free_port()
     with contextlib.ExitStack() as stack:
-        settings = MetricsSettings(listen=f"127.0.0.1:{port}")
+        settings = MonitorSettings(listen=f"127.0.0.1:{port}")
         sink = stack.enter_context(metrics_sink(tmp_path, settings))
         assert sink is not None
         # The values are of now, on this machine's own clock.

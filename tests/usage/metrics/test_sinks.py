@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import SlurmMigError
-from slurm_mig.usage.metrics.settings import MetricsSettings
 from slurm_mig.usage.metrics.sinks import metrics_sink
+from slurm_mig.usage.monitor.settings import MonitorSettings
+from slurm_mig.usage.monitor.snapshot import Sink
 from tests.cluster.conftest import until
 from tests.usage.metrics.moments import Told, on_h100, snapshot
 
@@ -28,13 +29,13 @@ def scrape(port: int) -> Told:
 
 
 def test_a_site_that_wants_none(tmp_path: Path) -> None:
-    with metrics_sink(tmp_path, MetricsSettings(listen="")) as sink:
+    with metrics_sink(tmp_path, MonitorSettings(listen="")) as sink:
         assert sink is None
 
 
 def test_the_latest_snapshot_is_served(tmp_path: Path) -> None:
     port = free_port()
-    with metrics_sink(tmp_path, MetricsSettings(listen=f"127.0.0.1:{port}")) as sink:
+    with metrics_sink(tmp_path, MonitorSettings(listen=f"127.0.0.1:{port}")) as sink:
         assert sink is not None
         assert until(lambda: _is_open(port))
         assert scrape(port).value("monitor_rounds_total") is None
@@ -52,7 +53,7 @@ def _is_open(port: int) -> bool:
 def test_the_file_is_there_while_the_monitor_is(tmp_path: Path) -> None:
     folder = tmp_path / FOLDER.lstrip("/")
     folder.mkdir(parents=True)
-    settings = MetricsSettings(listen="", textfile_dir=FOLDER, labels_user=True)
+    settings = MonitorSettings(listen="", textfile_dir=FOLDER, labels_user=True)
     with metrics_sink(tmp_path, settings) as sink:
         assert sink is not None
         sink(snapshot(on_h100(9), rounds=3))
@@ -70,7 +71,7 @@ def test_a_folder_that_is_not_roots_alone_gets_no_file(tmp_path: Path) -> None:
     folder = tmp_path / FOLDER.lstrip("/")
     folder.mkdir(parents=True)
     os.chown(folder, 1001, 1001)
-    with metrics_sink(tmp_path, MetricsSettings(listen="", textfile_dir=FOLDER)) as sink:
+    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
         assert sink is not None
         with pytest.raises(SlurmMigError, match=r"textfile_dir: .*not root's alone"):
             sink(snapshot())
@@ -82,7 +83,7 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     (tmp_path / "precious").write_text("mine")
     (folder / "slurm_mig.prom").symlink_to(tmp_path / "precious")
-    with metrics_sink(tmp_path, MetricsSettings(listen="", textfile_dir=FOLDER)) as sink:
+    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
         assert sink is not None
         sink(snapshot())
         assert (tmp_path / "precious").read_text() == "mine"
@@ -90,7 +91,7 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with metrics_sink(tmp_path, MetricsSettings(listen="", textfile_dir=FOLDER)) as sink:
+    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
         assert sink is not None
         with pytest.raises(SlurmMigError, match="No such file"):
             sink(snapshot())
@@ -99,16 +100,45 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_an_address_that_is_taken_costs_only_the_metrics(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        with metrics_sink(tmp_path, MetricsSettings(listen=listen)) as sink:
+        with metrics_sink(tmp_path, MonitorSettings(listen=listen)) as sink:
             assert sink is not None
-            assert until(lambda: _fails(sink))
-            with pytest.raises(SlurmMigError, match=rf"no metrics at {listen}: Address already"):
-                sink(snapshot())
+            said: list[str] = []
+            assert until(lambda: _fails(sink, said))
+            assert said[0].startswith(f"no metrics at {listen}: Address already in use")
+            sink(snapshot())  # it is told once
 
 
-def _fails(sink: object) -> bool:
+def _fails(sink: Sink, said: list[str]) -> bool:
     try:
-        sink(snapshot())  # type: ignore[operator]
-    except SlurmMigError:
-        return True
-    return False
+        sink(snapshot())
+    except SlurmMigError as why:
+        said.append(str(why))
+    return bool(said)
+
+
+def test_a_second_monitor_that_may_not_run_takes_no_file_away(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER.lstrip("/")
+    folder.mkdir(parents=True)
+    settings = MonitorSettings(listen="", textfile_dir=FOLDER)
+    with metrics_sink(tmp_path, settings) as sink:
+        assert sink is not None
+        sink(snapshot())
+        with metrics_sink(tmp_path, settings):
+            pass
+        assert (folder / "slurm_mig.prom").exists()
+
+
+def test_the_file_comes_as_soon_as_it_can(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER.lstrip("/")
+    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
+        assert sink is not None
+        with pytest.raises(SlurmMigError):
+            sink(snapshot())
+        sink(snapshot())
+        folder.mkdir(parents=True)
+        sink(snapshot())
+        assert (folder / "slurm_mig.prom").exists()
+        folder.chmod(0o777)
+        with pytest.raises(SlurmMigError, match="not root's alone"):
+            sink(snapshot())
+        folder.chmod(0o755)

@@ -1,8 +1,10 @@
-"""What a site may choose of the metrics."""
+"""Where the metrics are shown, as a site may choose."""
 
 import pytest
 
-from slurm_mig.usage.metrics.settings import CHECKS, Address, MetricsSettings, address
+from slurm_mig.errors import Refused
+from slurm_mig.usage.monitor.listening import CHECKS, Address, address
+from slurm_mig.usage.monitor.settings import MonitorSettings, parse
 
 
 @pytest.mark.parametrize(
@@ -35,9 +37,19 @@ def test_what_is_no_address(listen: str) -> None:
 
 
 def test_the_defaults_are_right() -> None:
-    for name, value in MetricsSettings()._asdict().items():
-        assert CHECKS[name](value) is None, name
-    assert address(MetricsSettings().listen).host == "127.0.0.1"  # nobody outside of the node
+    for name, check in CHECKS.items():
+        assert check(getattr(MonitorSettings(), name)) is None, name
+    assert address(MonitorSettings().listen).host == "127.0.0.1"  # nobody outside of the node
+
+
+def test_they_stand_in_the_monitors_table() -> None:
+    found = parse('[monitor]\nlisten = "[::]:9835"\ntextfile_dir = ""\nlabels_user = true\n')
+    assert (found.listen, found.textfile_dir, found.labels_user) == ("[::]:9835", "", True)
+    with pytest.raises(Refused, match="2 problems") as refused:
+        parse('[monitor]\nlisten = "here"\nlabels_user = "yes"\n')
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
+        *("listen", "labels_user"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a site may choose of the metrics: some settings of the table [monitor]. Pure."""
+"""Where the monitor shows its metrics: those settings of the table [monitor]. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,17 +14,6 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class MetricsSettings(NamedTuple):
-    """`listen` is an address and port, "" for none; `textfile_dir` a folder, "" for none.
-
-    `labels_user`: whether metrics may say whose a job is.
-    """
-
-    listen: str = "127.0.0.1:9835"
-    textfile_dir: str = ""
-    labels_user: bool = False
 
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
