@@ -8,6 +8,7 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from socketserver import TCPServer, ThreadingMixIn
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from slurm_mig.usage.monitor.listening import Address
 
-_AT_ONCE = 8
+_AT_ONCE = 4  # the unit lets the monitor have 16 threads
 _DEADLINE_S = 10.0
 _RETRY_S = 10.0
 
@@ -31,9 +32,14 @@ class Endpoint:
     """Serves a registry until it is closed. Where the address is taken, it tries again."""
 
     def __init__(
-        self, registry: CollectorRegistry, address: Address, retry_s: float = _RETRY_S
+        self,
+        registry: CollectorRegistry,
+        address: Address,
+        retry_s: float = _RETRY_S,
+        deadline_s: float = _DEADLINE_S,
     ) -> None:
-        self._app, self._address, self._retry_s = _only_metrics(registry), address, retry_s
+        self._app, self._address = _only_metrics(registry), address
+        self._retry_s, self._deadline_s = retry_s, deadline_s
         self._stop, self._stopped = socket.socketpair()
         self._serving = threading.Event()
         self._port = address.port
@@ -50,10 +56,11 @@ class Endpoint:
         """The port that is served, once it is."""
         return self._port
 
-    def close(self) -> None:
-        """Stop. Requests that are being answered end by themselves."""
+    def close(self) -> bool:
+        """Stop; whether that was quick. Requests that are being answered end by themselves."""
         self._stop.close()
         self._thread.join(timeout=_DEADLINE_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         with self._stopped:
@@ -64,14 +71,14 @@ class Endpoint:
     def _may_begin(self) -> bool:
         """Serve until it is closed; false where there can be no server now."""
         try:
-            server = _Server(self._address, self._app)
+            server = _Server(self._address, self._app, self._deadline_s)
         except OSError as why:
             self.problem = f"{self._address}: {why.strerror}: see [monitor] listen"
             return False
         with server:
             self.problem, self._port = None, server.server_port
             self._serving.set()
-            while not self._comes([server], None):
+            while not self._comes([server], server.cut_late()):
                 server.handle_request()
         return True
 
@@ -95,10 +102,11 @@ class _Server(ThreadingMixIn, WSGIServer):
     timeout = 0  # whoever calls handle_request() has waited already
     request_queue_size = 16
 
-    def __init__(self, address: Address, app: _App) -> None:
+    def __init__(self, address: Address, app: _App, deadline_s: float) -> None:
         six = ip_address(address.host).version == 6
         self.address_family = socket.AF_INET6 if six else socket.AF_INET
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._lock, self._deadline_s = threading.Lock(), deadline_s
+        self._ends: dict[_Request, float] = {}  # of the requests that are being answered
         super().__init__((address.host, address.port), _Handler)
         self.set_app(app)
 
@@ -110,23 +118,40 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def process_request(self, request: _Request, client_address: object) -> None:
         """As the library, where there is room."""
-        if not self._room.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, cast(Any, client_address))
+        with self._lock:
+            has_room = len(self._ends) < _AT_ONCE
+            if has_room:
+                self._ends[request] = time.monotonic() + self._deadline_s
+        try:
+            if has_room:
+                return super().process_request(request, cast(Any, client_address))
+        except RuntimeError:  # no thread to be had
+            self._forget(request)
+        self.shutdown_request(request)
+        return None
 
     def process_request_thread(self, request: _Request, client_address: object) -> None:
-        """As the library, but bounded in time."""
-        end = threading.Timer(_DEADLINE_S, _cut, [request])
-        end.daemon = True
-        end.start()
+        """As the library."""
         try:
             super().process_request_thread(request, cast(Any, client_address))
         finally:
-            end.cancel()
-            self._room.release()
+            self._forget(request)
 
-    def handle_error(self, request: _Request, client_address: object) -> None:
+    def cut_late(self) -> float | None:
+        """End the requests that take too long; in how many seconds to look again, if ever."""
+        with self._lock:
+            now = time.monotonic()
+            for request, end in self._ends.items():
+                if end <= now:
+                    _cut(request)  # its thread then finds that nobody is there, and ends
+            soonest = min(self._ends.values(), default=None)
+        return None if soonest is None else max(0.1, soonest - now)
+
+    def _forget(self, request: _Request) -> None:
+        with self._lock:
+            self._ends.pop(request, None)
+
+    def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away, or was cut off, is no news."""
 
 

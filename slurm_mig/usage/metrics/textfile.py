@@ -12,10 +12,11 @@ NAME = "slurm_mig.prom"
 def write(root: Path, folder: str, data: bytes) -> None:
     """Put it there, whole or not at all; readable by all. Raises SlurmMigError.
 
+    A folder that is missing is made, because /run is empty after a boot.
     The folder, and each on the way, must be root's alone: else a user could put a link there.
     """
     try:
-        handle = rootfiles.open_folder(str(root), folder)
+        handle = rootfiles.open_folder(str(root), folder, make=0o755)
         try:
             rootfiles.replace_file(handle, NAME, data, 0o644)
         finally:

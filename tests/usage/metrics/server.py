@@ -7,7 +7,8 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,31 @@ scrape_configs:
 Row = tuple[dict[str, str], float]
 
 
+Fetch = Callable[[str], str]  # what is at a URL, whatever its status; OSError where nobody answers
+
+
+def fetch(url: str) -> str:
+    """From this machine."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as why:
+        return why.read().decode()
+
+
 class Server:
     """A running one."""
 
-    def __init__(self, port: int, log: Path) -> None:
-        self._base, self._log = f"http://127.0.0.1:{port}/api/v1", log
+    def __init__(self, port: int, log: Path, get: Fetch) -> None:
+        self._base, self._log, self._get = f"http://127.0.0.1:{port}/api/v1", log, get
 
     def ask(self, what: str, **words: str) -> Any:
-        """The `data` of an answer. AssertionError where it refused."""
-        url = f"{self._base}/{what}?{urllib.parse.urlencode(words)}"
-        try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                told = json.load(answer)
-        except urllib.error.HTTPError as why:
-            if why.code == 503:  # it is still starting
-                raise
-            raise AssertionError(f"{words}: {why.read().decode()}") from None
-        assert told["status"] == "success", told
+        """The `data` of an answer. AssertionError where it refused, OSError while it starts."""
+        text = self._get(f"{self._base}/{what}?{urllib.parse.urlencode(words)}")
+        if not text.startswith("{"):
+            raise OSError(text)
+        told = json.loads(text)
+        assert told["status"] == "success", (words, told)
         return told["data"]
 
     def query(self, promql: str) -> list[Row]:
@@ -79,19 +88,29 @@ class Server:
         return self._log.read_text()[-2000:]
 
 
+@dataclass(frozen=True)
+class Place:
+    """A machine: how a program is started there, and how a URL is asked there."""
+
+    command: Callable[[list[str]], list[str]] = list
+    fetch: Fetch = fetch
+    port: int | None = None  # None: any that is free here
+
+
 @contextlib.contextmanager
-def serving(folder: Path, target: int) -> Iterator[Server]:
+def serving(folder: Path, target: int, place: Place | None = None) -> Iterator[Server]:
     """One that scrapes 127.0.0.1:`target`, and has done so once."""
-    programs = prometheus.find()
+    programs, place = prometheus.find(), place or Place()
     folder.mkdir(parents=True)
-    conf, log, port = folder / "conf.yml", folder / "log", free_port()
+    conf, log, port = folder / "conf.yml", folder / "log", place.port or free_port()
     conf.write_text(_CONF.format(alerts=ALERTS, target=target))
     words = [f"--config.file={conf}", f"--storage.tsdb.path={folder / 'data'}"]
     words += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+    command = place.command([str(programs.server), *words])
     with log.open("w") as out:
-        process = subprocess.Popen([programs.server, *words], stdout=out, stderr=out)
+        process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        found = Server(port, log)
+        found = Server(port, log, place.fetch)
         assert found.becomes("up", 1), found.words()
         yield found
     finally:

@@ -90,11 +90,12 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
         assert not (folder / "slurm_mig.prom").is_symlink()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
+def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir="/run/x/y")) as sink:
         assert sink is not None
-        with pytest.raises(SlurmMigError, match="No such file"):
-            sink(snapshot())
+        sink(snapshot())
+        assert (tmp_path / "run/x/y/slurm_mig.prom").exists()
+    assert (tmp_path / "run/x/y").stat().st_mode & 0o777 == 0o755
 
 
 def test_an_address_that_is_taken_costs_only_the_metrics(tmp_path: Path) -> None:
@@ -130,15 +131,16 @@ def test_a_second_monitor_that_may_not_run_takes_no_file_away(tmp_path: Path) ->
 
 def test_the_file_comes_as_soon_as_it_can(tmp_path: Path) -> None:
     folder = tmp_path / FOLDER.lstrip("/")
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
     with metrics_sink(tmp_path, MonitorSettings(listen="", textfile_dir=FOLDER)) as sink:
         assert sink is not None
-        with pytest.raises(SlurmMigError):
+        with pytest.raises(SlurmMigError, match="not root's alone"):
             sink(snapshot())
-        sink(snapshot())
-        folder.mkdir(parents=True)
+        sink(snapshot())  # it is told once
+        folder.chmod(0o755)
         sink(snapshot())
         assert (folder / "slurm_mig.prom").exists()
         folder.chmod(0o777)
         with pytest.raises(SlurmMigError, match="not root's alone"):
             sink(snapshot())
-        folder.chmod(0o755)
