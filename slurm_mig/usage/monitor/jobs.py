@@ -87,12 +87,20 @@ class OpenJobs:
 
     def look(self) -> dict[str, OpenJob]:
         """All of them by their names. Raises OSError. What cannot be read is not there."""
-        listed = os.listdir(self.folder)  # noqa: PTH208  (an open folder, no path)
-        names = [name for name in listed if name.endswith(".json")]
+        names = [name for name in self._listed() if name.endswith(".json")]
         self._read = {name: found for name in names if (found := self._job(name))}
         jobs = {job.name: job for _, job in self._read.values() if job is not None}
         self.all_read = len(jobs) == len(names)
         return jobs
+
+    def _listed(self) -> list[str]:
+        """By a handle of its own: os.listdir() closes a copy of the one it is given, and with
+        any copy that is closed dnotify(7) ends for it."""
+        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.folder)
+        try:
+            return os.listdir(handle)  # noqa: PTH208  (an open folder, no path)
+        finally:
+            os.close(handle)
 
     def _job(self, name: str) -> tuple[tuple[int, int], OpenJob | None] | None:
         try:

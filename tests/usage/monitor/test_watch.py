@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slurm_mig.usage.monitor.jobs import OpenJobs
 from slurm_mig.usage.monitor.watch import CHANGED, STOP, Watch
 
 
@@ -64,3 +65,17 @@ def test_what_cannot_be_watched_is_said(memory: Path) -> None:
         assert not watch.over(reader)
     os.close(reader)
     os.close(writer)
+
+
+def test_looks_at_the_jobs_do_not_end_what_is_heard_of_them(tmp_path: Path) -> None:
+    jobs = OpenJobs(str(tmp_path))
+    with Watch() as watch:
+        if not watch.over(jobs.folder):
+            return  # a kernel without dnotify
+        for number in range(3):
+            jobs.look()
+            (tmp_path / f"run/slurm-mig/jobs/{number}.json").touch()
+            assert watch.wait(20) == CHANGED
+            while watch.wait(0) == CHANGED:
+                pass
+    jobs.close()
