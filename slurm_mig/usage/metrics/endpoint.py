@@ -6,6 +6,7 @@ squeue tells everybody, and how the slices are used.
 
 import contextlib
 import select
+import signal
 import socket
 import threading
 import time
@@ -45,7 +46,12 @@ class Endpoint:
         self._port = address.port
         self.problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
-        self._thread.start()
+        # The process's signals are for whoever waits for them, and that is none of our threads.
+        before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait_s(self, timeout_s: float) -> bool:
         """Whether it is being served within that time."""

@@ -3,7 +3,9 @@
 import contextlib
 import http.client
 import select
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +114,18 @@ def test_an_address_that_is_taken_is_tried_again() -> None:
     assert found.problem is None
     assert ask(found)[0] == 200
     found.close()
+
+
+def test_no_signal_goes_to_its_threads(endpoint: Endpoint) -> None:
+    """The monitor waits for SIGIO and SIGTERM by itself, and would be ended by a lost one."""
+    before = set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    (mine,) = [thread for thread in threading.enumerate() if thread.name == "metrics"]
+    status = Path(f"/proc/self/task/{mine.native_id}/status").read_text()
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    for number in (signal.SIGIO, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        assert blocked >> (number - 1) & 1
+    assert ask(endpoint)[0] == 200
+    assert set(signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
 
 
 def test_it_ends_while_it_waits_for_its_address() -> None:
