@@ -101,6 +101,8 @@ PURE = {
     "hooks.jsonlight",
     "hooks.plaintoml",
     "usage.record",
+    "usage.store.nouns",
+    "usage.store.shape",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
 

@@ -102,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("setup", help="install and build what the tests need")
     command.add_argument("--system", action="store_true", help="also the Slurm of Debian sid")
     command.add_argument("--accounting", action="store_true", help="also slurmdbd and MariaDB")
-    command.set_defaults(run=lambda a: setup(system=a.system, accounting=a.accounting))
+    command.add_argument("--usage", action="store_true", help="also a PostgreSQL")
+    command.set_defaults(
+        run=lambda a: setup(system=a.system, accounting=a.accounting, usage=a.usage)
+    )
 
     command = commands.add_parser("up", help="bring a cluster up")
     command.add_argument("dir", type=Path, metavar="DIR", help="a folder, new or empty")

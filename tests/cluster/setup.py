@@ -4,17 +4,18 @@ import os
 import sys
 import time
 
-from tests.cluster import apt, pyslurm_build, roots
+from tests.cluster import apt, postgres, pyslurm_build, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
 ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 
 
-def setup(*, system: bool = False, accounting: bool = False) -> None:
+def setup(*, system: bool = False, accounting: bool = False, usage: bool = False) -> None:
     """Install packages and build root folders, each only if missing.
 
-    `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd.
+    `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd,
+    `usage` a PostgreSQL.
     Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
@@ -29,6 +30,9 @@ def setup(*, system: bool = False, accounting: bool = False) -> None:
         begin = time.monotonic()
         pyslurm_build.build("26.05")
         _say(f"pyslurm for Slurm 26.05 is there after {time.monotonic() - begin:.0f} s")
+    if usage:
+        _install(postgres.libraries())
+        postgres.build()
 
 
 def _own_slurm() -> tuple[str, ...] | None:
