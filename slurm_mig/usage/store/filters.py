@@ -5,30 +5,13 @@ A record belongs to the moment at which its job ended on its node (as months of 
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, true
 
+from slurm_mig.usage.store.asking import WHOLE_GPU as WHOLE_GPU
+from slurm_mig.usage.store.asking import Filters as Filters
 from slurm_mig.usage.store.schema import records, slices
-
-WHOLE_GPU = "whole"  # what Filters.profiles calls a slice that is a whole GPU (profile None)
-
-
-class Filters(NamedTuple):
-    """Which records, and which of their slices: all that match every field that is not empty.
-
-    since <= end < until. `users` may be names or uids as text ("1001").
-    """
-
-    since: float | None = None
-    until: float | None = None
-    users: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()
-    partitions: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    job_ids: tuple[int, ...] = ()
 
 
 def chosen(asked: Select[Any], filters: Filters) -> Select[Any]:
