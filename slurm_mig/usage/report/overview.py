@@ -1,0 +1,131 @@
+"""What many jobs used: their sums, and one pass over their rows. Pure."""
+
+import heapq
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from slurm_mig.usage.report.idle import Idle, idle
+from slurm_mig.usage.report.sizing import advise
+from slurm_mig.usage.report.source import Source
+from slurm_mig.usage.store.asking import Total
+from slurm_mig.usage.store.nouns import Held
+
+BY = ("user", "account", "profile", "partition", "node")
+MOST_HOLDERS = 50
+_HOUR_S = 3600.0
+_ORDER = ("smaller", "fits", "full", "unknown")
+
+
+class Sizing(NamedTuple):
+    """The slices of one profile of which the same is said (sizing.Advice).
+
+    `uncertain` counts those in doubt, `by_memory_only` those whose activity is not known;
+    `period_s` is the longest time between two samples that any of them was measured with.
+    """
+
+    gpu_name: str | None
+    profile: str | None
+    verdict: str
+    would_do: str | None
+    slices: int
+    slice_hours: float
+    uncertain: int
+    by_memory_only: int
+    period_s: float | None
+
+
+class Holder(NamedTuple):
+    """A slice that somebody held and hardly used."""
+
+    row: Held
+    idle: Idle
+
+
+class Overview(NamedTuple):
+    """A report. `total` is None where there are no rows.
+
+    `groups` have the most slice hours first, `days` are in their order, `holders` the longest
+    of `idle_count` idle slices.
+    """
+
+    by: str
+    total: Total | None
+    groups: tuple[Total, ...]
+    days: tuple[Total, ...]
+    sizing: tuple[Sizing, ...]
+    holders: tuple[Holder, ...]
+    idle_count: int
+
+
+def overview(source: Source, by: str) -> Overview:
+    """The report of all rows of `source`, by one of BY."""
+    sizing, holders, count = _each(source.rows())
+    whole = source.totals()
+    return Overview(
+        by=by,
+        total=whole[0] if whole else None,
+        groups=tuple(source.totals(by)),
+        days=tuple(sorted(source.totals("day"), key=lambda day: day.key[0] or "")),
+        sizing=sizing,
+        holders=holders,
+        idle_count=count,
+    )
+
+
+class _Longest:
+    """The slices that were held longest, of any number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._heap: list[tuple[float, int, Holder]] = []
+
+    def add(self, holder: Holder) -> None:
+        self.count += 1
+        entry = (holder.row.job.duration_s or 0.0, -self.count, holder)
+        if len(self._heap) < MOST_HOLDERS:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def holders(self) -> tuple[Holder, ...]:
+        """The longest first."""
+        return tuple(holder for _, _, holder in sorted(self._heap, reverse=True))
+
+
+def _each(rows: Iterable[Held]) -> tuple[tuple[Sizing, ...], tuple[Holder, ...], int]:
+    sizes: dict[tuple[str | None, ...], Sizing] = {}
+    longest = _Longest()
+    for row in rows:
+        _add_size(sizes, row)
+        held = idle(row.slice)
+        if held is not None:
+            longest.add(Holder(row, held))
+    return tuple(sorted(sizes.values(), key=_place)), longest.holders(), longest.count
+
+
+def _add_size(sizes: dict[tuple[str | None, ...], Sizing], row: Held) -> None:
+    advice, one = advise(row.slice), row.slice
+    key = (one.gpu_name, one.profile, advice.verdict, advice.profile)
+    sums = sizes.get(key)
+    if sums is None:
+        sums = Sizing(one.gpu_name, one.profile, advice.verdict, advice.profile, *_NONE)
+    sizes[key] = sums._replace(
+        slices=sums.slices + 1,
+        slice_hours=sums.slice_hours + (row.job.duration_s or 0.0) / _HOUR_S,
+        uncertain=sums.uncertain + bool(advice.doubts),
+        by_memory_only=sums.by_memory_only + advice.by_memory_only,
+        period_s=max(sums.period_s or 0.0, one.period_s or 0.0) or None,
+    )
+
+
+_NONE = (0, 0.0, 0, 0, None)
+
+
+def _place(row: Sizing) -> tuple[str, str, int, float, str]:
+    return (
+        row.gpu_name or "",
+        row.profile or "",
+        _ORDER.index(row.verdict),
+        -row.slice_hours,
+        row.would_do or "",
+    )
