@@ -1,4 +1,4 @@
-"""The records of one job id, put together: its starts, its nodes, its slices. Pure."""
+"""The records of one job id, put together: its starts, its nodes, its slices."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

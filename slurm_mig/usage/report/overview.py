@@ -1,4 +1,4 @@
-"""What many jobs used: their sums, and one pass over their rows. Pure."""
+"""What many jobs used: their sums, and one pass over their rows."""
 
 import heapq
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Whether a smaller slice of the same GPU would have done, and how sure that is. Pure.
+"""Whether a smaller slice of the same GPU would have done, and how sure that is.
 
 Advice is given only where the figures that it needs are known.
 """

@@ -32,12 +32,12 @@ def memory_of(used_mib: float | None, size_mib: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """12 %; what is not 0 is not called 0, nor what is less than all 100."""
+    """12%; what is not 0 is not called 0, nor what is less than all 100%."""
     if ratio is None:
         return UNKNOWN
     if 0 < ratio < 0.01:
-        return "<1 %"
-    return "99 %" if 0.99 < ratio < 1 else f"{ratio:.0%}".replace("%", " %")
+        return "<1%"
+    return "99%" if 0.99 < ratio < 1 else f"{ratio:.0%}"
 
 
 def hours(value: float | None) -> str:

@@ -32,11 +32,11 @@ def test_memory_of_a_size(used: float | None, size: float | None, said: str) -> 
     ("ratio", "said"),
     [
         (None, "?"),
-        (0.0, "0 %"),
-        (0.004, "<1 %"),
-        (0.12, "12 %"),
-        (0.996, "99 %"),
-        (1.0, "100 %"),
+        (0.0, "0%"),
+        (0.004, "<1%"),
+        (0.12, "12%"),
+        (0.996, "99%"),
+        (1.0, "100%"),
     ],
 )
 def test_a_percentage_never_rounds_to_nothing_or_all(ratio: float | None, said: str) -> None:
