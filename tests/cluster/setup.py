@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tests.cluster import apt, postgres, pyslurm_build, roots
+from tests.cluster import apt, browser, postgres, pyslurm_build, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
@@ -15,7 +15,7 @@ def setup(*, system: bool = False, accounting: bool = False, usage: bool = False
     """Install packages and build root folders, each only if missing.
 
     `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd,
-    `usage` a PostgreSQL.
+    `usage` a PostgreSQL and a browser.
     Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
@@ -33,6 +33,7 @@ def setup(*, system: bool = False, accounting: bool = False, usage: bool = False
     if usage:
         _install(postgres.libraries())
         postgres.build()
+        browser.build()
 
 
 def _own_slurm() -> tuple[str, ...] | None:
