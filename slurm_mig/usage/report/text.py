@@ -19,14 +19,26 @@ def text(page: Page, bar: str = UNICODE_BAR) -> str:
 def _lines(page: Page, bar: str) -> Iterator[str]:
     yield page.title
     for line in page.lines:
-        yield from wrap(line, _WIDTH, break_on_hyphens=False)
+        yield from _wrapped(line)
     for section in page.sections:
         found = list(_section(section, bar))
         yield from ["", section.heading, *found] if found else ()
     if page.notes:
         yield ""
     for note in page.notes:
-        yield from wrap(note, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        yield from _wrapped(note, more="  ")
+
+
+def _wrapped(line: str, first: str = "", more: str = "") -> list[str]:
+    """A sentence on lines that a terminal has room for; no path is torn up."""
+    return wrap(
+        line,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=more,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _section(section: Section, bar: str) -> Iterator[str]:
@@ -36,9 +48,7 @@ def _section(section: Section, bar: str) -> Iterator[str]:
     if section.table is not None:
         yield from _table(section.table)
     for line in section.lines:
-        yield from wrap(
-            line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-        )
+        yield from _wrapped(line, "  ", "    ")
 
 
 def _plot(plot: Plot, bar: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 from slurm_mig.errors import Refused
 from slurm_mig.usage.report.files import read
 from slurm_mig.usage.store.asking import Filters
+from slurm_mig.usage.store.nouns import Held
 from slurm_mig.usage.store.shape import MAX_LINE
 from tests.usage.report import made
 
@@ -18,7 +19,7 @@ def one(**changes: object) -> made.Tree:
     return made.one_record(made.one_slice("3g.40gb", made.sampled(3000.0)), **changes)
 
 
-def ids(rows: list[made.Held]) -> list[int]:
+def ids(rows: list[Held]) -> list[int]:
     return [row.job.job_id for row in rows]
 
 
