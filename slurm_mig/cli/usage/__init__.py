@@ -6,7 +6,10 @@ from slurm_mig.cli.common import root_option
 from slurm_mig.cli.lazy import LazyGroup
 
 # command -> (module of this folder, one line of help)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "job": ("job", "Show what a job had, what it used of that, and what would have done."),
+    "report": ("report", "Show who used what, and which smaller slices would have done."),
+}
 
 
 class Usage(LazyGroup):
