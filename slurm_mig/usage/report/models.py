@@ -1,6 +1,6 @@
 """What each GPU model can be cut into, by the name that a record has for it (models.toml)."""
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from slurm_mig.gpu import profile as names
@@ -29,7 +29,7 @@ class Model(NamedTuple):
     assumed: tuple[str, ...]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def model_of(gpu_name: str | None) -> Model | None:
     """The model of that name; None where it is not known, or has no MIG."""
     for key in offline.keys() if gpu_name else ():
@@ -59,7 +59,7 @@ def shape_of(one: Slice) -> Shape | None:
     return shape._replace(memory_mib=one.memory_mib)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _shape(gpu_name: str | None, profile: str | None) -> Shape | None:
     model = model_of(gpu_name)
     if model is None or profile is None:

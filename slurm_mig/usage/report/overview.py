@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from slurm_mig.usage.report.idle import Idle, idle
-from slurm_mig.usage.report.sizing import advise
+from slurm_mig.usage.report.sizing import Advice, advise
 from slurm_mig.usage.report.source import Source
 from slurm_mig.usage.store.asking import Total
 from slurm_mig.usage.store.nouns import Held
@@ -93,32 +93,48 @@ class _Longest:
 
 
 def _each(rows: Iterable[Held]) -> tuple[tuple[Sizing, ...], tuple[Holder, ...], int]:
-    sizes: dict[tuple[str | None, ...], Sizing] = {}
+    sizes: dict[_Key, _Size] = {}
     longest = _Longest()
     for row in rows:
-        _add_size(sizes, row)
-        held = idle(row.slice)
+        advice, one = advise(row.slice), row.slice
+        key = (one.gpu_name, one.profile, advice.verdict, advice.profile)
+        size = sizes.get(key)
+        if size is None:
+            size = sizes[key] = _Size()
+        size.add(row.job.duration_s, one.period_s, advice)
+        held = idle(one)
         if held is not None:
             longest.add(Holder(row, held))
-    return tuple(sorted(sizes.values(), key=_place)), longest.holders(), longest.count
+    found = (size.sizing(key) for key, size in sizes.items())
+    return tuple(sorted(found, key=_place)), longest.holders(), longest.count
 
 
-def _add_size(sizes: dict[tuple[str | None, ...], Sizing], row: Held) -> None:
-    advice, one = advise(row.slice), row.slice
-    key = (one.gpu_name, one.profile, advice.verdict, advice.profile)
-    sums = sizes.get(key)
-    if sums is None:
-        sums = Sizing(one.gpu_name, one.profile, advice.verdict, advice.profile, *_NONE)
-    sizes[key] = sums._replace(
-        slices=sums.slices + 1,
-        slice_hours=sums.slice_hours + (row.job.duration_s or 0.0) / _HOUR_S,
-        uncertain=sums.uncertain + bool(advice.doubts),
-        by_memory_only=sums.by_memory_only + advice.by_memory_only,
-        period_s=max(sums.period_s or 0.0, one.period_s or 0.0) or None,
-    )
+_Key = tuple[str | None, str | None, str, str | None]
 
 
-_NONE = (0, 0.0, 0, 0, None)
+class _Size:
+    """The running sums of a Sizing."""
+
+    def __init__(self) -> None:
+        self._slices = self._uncertain = self._by_memory_only = 0
+        self._held_s = self._period_s = 0.0
+
+    def add(self, duration_s: float | None, period_s: float | None, advice: Advice) -> None:
+        self._slices += 1
+        self._held_s += duration_s or 0.0
+        self._period_s = max(self._period_s, period_s or 0.0)
+        self._uncertain += bool(advice.doubts)
+        self._by_memory_only += advice.by_memory_only
+
+    def sizing(self, key: _Key) -> Sizing:
+        return Sizing(
+            *key,
+            slices=self._slices,
+            slice_hours=self._held_s / _HOUR_S,
+            uncertain=self._uncertain,
+            by_memory_only=self._by_memory_only,
+            period_s=self._period_s or None,
+        )
 
 
 def _place(row: Sizing) -> tuple[str, str, int, float, str]:

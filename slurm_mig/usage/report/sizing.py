@@ -75,9 +75,14 @@ def _unknown(one: Slice) -> str | None:
         return "its memory was not measured"
     if one.repartitioned:
         return "the slice was changed while the job ran"
-    if one.profile is not None and names.gi_profile(one.profile) != one.profile:
+    if one.profile is not None and _shares(one.profile):
         return "it is a compute instance, which shares its memory"
     return None
+
+
+@lru_cache(maxsize=1024)
+def _shares(profile: str) -> bool:
+    return names.gi_profile(profile) != profile
 
 
 def _doubts(one: Slice) -> tuple[str, ...]:
