@@ -6,7 +6,11 @@ from slurm_mig.cli.common import root_option
 from slurm_mig.cli.lazy import LazyGroup
 
 # command -> (module of this folder, one line of help)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "collect": ("collect", "Gather the records of many nodes into one database."),
+    "prune": ("prune", "Remove this node's old files that were collected."),
+    "ship": ("ship", "Print what was added to this node's records, for a collect."),
+}
 
 
 class Usage(LazyGroup):

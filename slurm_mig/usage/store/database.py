@@ -126,7 +126,7 @@ def _make_file(root: Path, path: Path) -> None:
 def _engine(address: URL) -> Engine:
     try:
         if address.get_backend_name() != "sqlite":
-            return create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": 30})
+            return create_engine(address, connect_args={"connect_timeout": 30})
         engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": _BUSY_S})
     except (ImportError, NoSuchModuleError):
         raise StoreError("for PostgreSQL: pip install 'slurm-mig[postgresql]'") from None
@@ -178,6 +178,6 @@ def _telling(store: Store) -> Iterator[None]:
     """What the database says against us, in one line."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, store.engine.dialect.loaded_dbapi.Error) as error:
         why = getattr(error, "orig", None) or error
         raise StoreError(f"{store.name}: {printable(str(why))}") from error
