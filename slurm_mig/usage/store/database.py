@@ -7,7 +7,7 @@ read it so.
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,9 +118,10 @@ def _look_at_file(root: Path, address: URL, *, make: bool) -> None:
 def _make_file(root: Path, path: Path) -> None:
     if path.parent == under(root, _HOME):
         os.close(rootfiles.open_folder(str(root), _HOME, make=0o750))
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-    os.fchmod(handle, 0o640)
-    os.close(handle)
+    with suppress(FileExistsError):  # another collect was faster
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        os.fchmod(handle, 0o640)
+        os.close(handle)
 
 
 def _engine(address: URL) -> Engine:

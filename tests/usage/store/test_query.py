@@ -9,7 +9,6 @@ from slurm_mig.usage.store.filters import WHOLE_GPU, Filters
 from slurm_mig.usage.store.query import rows
 from tests.usage.store.made import record, slice_, stored
 
-
 CASES: list[tuple[Filters, list[int]]] = [
     (Filters(), [1, 2, 3, 4]),
     (Filters(since=200.0), [2, 3]),
