@@ -9,6 +9,9 @@ from slurm_mig.cli.lazy import LazyGroup
 COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("job", "Show what a job had, what it used of that, and what would have done."),
     "report": ("report", "Show who used what, and which smaller slices would have done."),
+    "collect": ("collect", "Gather the records of many nodes into one database."),
+    "prune": ("prune", "Remove this node's old files that were collected."),
+    "ship": ("ship", "Print what was added to this node's records, for a collect."),
 }
 
 
@@ -25,5 +28,5 @@ def command() -> None:
     """What jobs used: gather the records of all nodes, and ask them.
 
     A node's hooks write one record a job to /var/lib/slurm-mig/usage. Start with
-    `slurm-mig usage collect`.
+    `slurm-mig usage collect`, then `slurm-mig usage report`.
     """

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from slurm_mig.cli.common import say
+from slurm_mig.cli.usage.options import db_option
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.files import under
 from slurm_mig.usage.report.source import Source
@@ -41,15 +42,10 @@ def place_options(command: Command) -> Command:
         type=click.Path(path_type=Path),
         multiple=True,
         metavar="PATH",
-        help="Read files of records, or folders of them, and no database. Several times.",
+        help="Read files of records, or folders of them, and no database. Several times. Without a"
+        " database at all, the records of this node are read.",
     )
-    database = click.option(
-        "--db",
-        metavar="URL",
-        help="The database that `usage collect` filled. Else that of config.toml; where there is"
-        " none, the records of this node.",
-    )
-    return database(records(command))
+    return db_option(records(command))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A piece of a file as what it holds: records, and lines that are none. Pure."""
+"""A piece of a file as what it holds: records, and lines that are none."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -6,15 +6,23 @@ from typing import NamedTuple
 
 from slurm_mig.system.printable import printable
 from slurm_mig.usage.store.nouns import Parsed
+from slurm_mig.usage.store.piece import Piece
 from slurm_mig.usage.store.shape import MAX_LINE, Damaged, Newer, parse
-from slurm_mig.usage.store.tail import Piece
 
 _MOST_BAD = 1000  # of one piece: nobody reads more of them, and a file of garbage stays small here
 _SAMPLE = 200
 
 
+class Good(NamedTuple):
+    """A line that is a record. `line` counts from 1 in the piece; `text` is all of it."""
+
+    line: int
+    parsed: Parsed
+    text: str
+
+
 class Bad(NamedTuple):
-    """A line that is no record. `line` counts from 1 in the piece; `digest` is the line's."""
+    """A line that is no record; `line` as in Good. `digest` is the line's."""
 
     position: int
     line: int
@@ -25,12 +33,9 @@ class Bad(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """`records` are (what it says, its line). `bad_left_out` counts lines beyond those in `bad`.
+    """All lines of a piece; `bad_left_out` counts those beyond the ones in `bad`."""
 
-    `lines` is how many the piece has.
-    """
-
-    records: list[tuple[Parsed, str]]
+    records: list[Good]
     bad: list[Bad]
     bad_left_out: int
     lines: int
@@ -46,17 +51,18 @@ def batch_of(piece: Piece, nodes: Sequence[str] | None = None) -> Batch:
             parsed = parse(line) if piece.data else _too_long(piece)
             if nodes is not None and parsed.job.node not in nodes:
                 raise Damaged(f"it names node {parsed.job.node!a}, but came from {nodes[0]}")
-            batch.records.append((parsed, line.decode()))
+            batch.records.append(Good(lines, parsed, line.decode()))
         except Damaged as why:
             if len(batch.bad) < _MOST_BAD:
-                batch.bad.append(_bad(position, lines, line, why))
+                digest = digest_of(line) if piece.data else piece.end.digest
+                batch.bad.append(_bad(position, lines, digest, line, why))
             else:
                 left_out += 1
     return batch._replace(bad_left_out=left_out, lines=lines)
 
 
 def _lines(piece: Piece) -> Iterator[tuple[int, bytes]]:
-    """Its lines and where each begins; blank ones are none."""
+    """Its lines and where each begins."""
     if not piece.data:
         yield piece.begin, b""
         return
@@ -70,9 +76,9 @@ def _too_long(piece: Piece) -> Parsed:
     raise Damaged(f"{piece.end.position - piece.begin} bytes: longer than {MAX_LINE}")
 
 
-def _bad(position: int, line: int, text: bytes, why: Damaged) -> Bad:
+def _bad(position: int, line: int, digest: str, text: bytes, why: Damaged) -> Bad:
     sample = printable(text[: 4 * _SAMPLE].decode("utf-8", "backslashreplace"), _SAMPLE)
-    return Bad(position, line, digest_of(text), printable(str(why)), sample, isinstance(why, Newer))
+    return Bad(position, line, digest, printable(str(why)), sample, isinstance(why, Newer))
 
 
 def digest_of(line: bytes) -> str:

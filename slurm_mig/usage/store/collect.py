@@ -8,7 +8,8 @@ from typing import NamedTuple
 from slurm_mig.usage.store.batch import Bad, Batch, batch_of
 from slurm_mig.usage.store.database import Store
 from slurm_mig.usage.store.insert import Added, Place, add, place_of
-from slurm_mig.usage.store.tail import START, Piece, open_file, read_piece
+from slurm_mig.usage.store.piece import START, Piece
+from slurm_mig.usage.store.tail import open_file, read_piece
 
 _MOST_TOLD = 20
 
@@ -50,23 +51,28 @@ def collect(
     Raises StoreError where the database fails.
     """
     done = Collected()
-    for path in files_of(paths):
+    failed: list[OSError] = []
+    for path in files_of(paths, failed):
         try:
             for part in _collect_file(store, path, again=again):
                 done = done.and_also(part)
                 watch(done)
         except OSError as error:
-            done = done.and_also(Collected(unread=1, told=(f"{path}: {error.strerror}",)))
-    return done
+            failed.append(error)
+    told = tuple(f"{error.filename}: {error.strerror}" for error in failed)
+    return done.and_also(Collected(unread=len(failed), told=told))
 
 
-def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files that are meant, by name. No link is followed below a folder."""
+def files_of(paths: Iterable[Path], failed: list[OSError]) -> Iterator[Path]:
+    """The files that are meant, by name; folders that cannot be searched go to `failed`.
+
+    No link is followed below a folder.
+    """
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 (Path's raises where it may not look)
             yield path
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=failed.append):
             folders.sort()
             for name in sorted(names):
                 if name.endswith(".jsonl"):

@@ -7,7 +7,7 @@ read it so.
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,15 +118,16 @@ def _look_at_file(root: Path, address: URL, *, make: bool) -> None:
 def _make_file(root: Path, path: Path) -> None:
     if path.parent == under(root, _HOME):
         os.close(rootfiles.open_folder(str(root), _HOME, make=0o750))
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-    os.fchmod(handle, 0o640)
-    os.close(handle)
+    with suppress(FileExistsError):  # another collect was faster
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        os.fchmod(handle, 0o640)
+        os.close(handle)
 
 
 def _engine(address: URL) -> Engine:
     try:
         if address.get_backend_name() != "sqlite":
-            return create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": 30})
+            return create_engine(address, connect_args={"connect_timeout": 30})
         engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": _BUSY_S})
     except (ImportError, NoSuchModuleError):
         raise StoreError("for PostgreSQL: pip install 'slurm-mig[postgresql]'") from None
@@ -178,6 +179,6 @@ def _telling(store: Store) -> Iterator[None]:
     """What the database says against us, in one line."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, store.engine.dialect.loaded_dbapi.Error) as error:
         why = getattr(error, "orig", None) or error
         raise StoreError(f"{store.name}: {printable(str(why))}") from error

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 
-from slurm_mig.usage.store.batch import Bad, Batch
+from slurm_mig.usage.store.batch import Bad, Batch, Good
+from slurm_mig.usage.store.bulk import insert_rows
 from slurm_mig.usage.store.database import Store, reading, writing
+from slurm_mig.usage.store.piece import START, Mark
 from slurm_mig.usage.store.schema import damaged, records, slices, sources, texts
-from slurm_mig.usage.store.tail import START, Mark
 
 _ASK = 500  # record ids in one question
 
@@ -31,10 +32,14 @@ class Added(NamedTuple):
     differing: tuple[str, ...]
 
 
-def places(store: Store) -> Mapping[str, Place]:
-    """How far each source was read; those that never were are missing. Raises StoreError."""
+def places(store: Store, prefix: str) -> Mapping[str, Place]:
+    """How far each source of such a name was read; those that never were are missing.
+
+    Raises StoreError.
+    """
+    named = sources.c.source.startswith(prefix, autoescape=True)
     with reading(store) as connection:
-        return dict(map(_place, connection.execute(select(sources)).all()))
+        return dict(map(_place, connection.execute(select(sources).where(named)).all()))
 
 
 def place_of(store: Store, source: str) -> Place:
@@ -56,7 +61,7 @@ def add(store: Store, source: str, before: Place, after: Place, batch: Batch) ->
         _add_damaged(connection, source, after.lines - batch.lines, batch.bad)
         connection.execute(sources.delete().where(sources.c.source == source))
         row = (source, after.mark.position, after.lines, after.mark.digest)
-        _insert(connection, sources, [row])
+        insert_rows(connection, sources, [row])
         return added
 
 
@@ -72,22 +77,25 @@ def _place(row: Sequence[Any]) -> tuple[str, Place]:
 
 def _add_records(connection: Connection, batch: Batch) -> Added:
     """Those that are not there yet. Nobody else writes meanwhile, so ids can be counted on."""
-    fresh = {parsed.job.record_id: (parsed, text) for parsed, text in reversed(batch.records)}
-    there = _texts_of(connection, list(fresh))
-    given = [(parsed.job.record_id, text) for parsed, text in batch.records]
-    first = {key: there.get(key, fresh[key][1]) for key in fresh}
-    differing = tuple(dict.fromkeys(key for key, text in given if first[key] != text))
-    new = [one for key, one in reversed(fresh.items()) if key not in there]
+    first: dict[str, Good] = {}
+    for good in batch.records:
+        first.setdefault(good.parsed.job.record_id, good)
+    there = _texts_of(connection, list(first))
+    texts_now = {key: there.get(key, good.text) for key, good in first.items()}
+    given = [(good.parsed.job.record_id, good.text) for good in batch.records]
+    differing = dict.fromkeys(key for key, text in given if texts_now[key] != text)
+    new = [good for key, good in first.items() if key not in there]
+    _insert_new(connection, new)
+    return Added(len(new), len(given) - len(new), tuple(differing))
+
+
+def _insert_new(connection: Connection, new: Sequence[Good]) -> None:
     start = (connection.execute(select(func.max(records.c.id))).scalar() or 0) + 1
     numbered = list(enumerate(new, start))
-    _insert(connection, records, [(number, *one.job) for number, (one, _) in numbered])
-    _insert(
-        connection,
-        slices,
-        [(number, *part) for number, (one, _) in numbered for part in one.slices],
-    )
-    _insert(connection, texts, [(number, text) for number, (_, text) in numbered])
-    return Added(len(new), len(given) - len(new), differing)
+    insert_rows(connection, records, [(number, *good.parsed.job) for number, good in numbered])
+    held = [(number, *one) for number, good in numbered for one in good.parsed.slices]
+    insert_rows(connection, slices, held)
+    insert_rows(connection, texts, [(number, good.text) for number, good in numbered])
 
 
 def _texts_of(connection: Connection, ids: list[str]) -> dict[str, str]:
@@ -111,10 +119,30 @@ def _add_damaged(connection: Connection, source: str, before: int, bad: Sequence
         damaged.c.position.between(bad[0].position, bad[-1].position),
     )
     there = set(map(tuple, connection.execute(asked).all()))
-    _insert(connection, damaged, [row for row in rows if row[1:3] not in there])
+    insert_rows(connection, damaged, [row for row in rows if row[1:3] not in there])
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    names = table.c.keys()
-    if rows:
-        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+def missing(store: Store, batch: Batch) -> int | None:
+    """The first line of a batch, from 1, that the database does not have as it is; None: none.
+
+    Lines that are no records must be known as such. A line of a later version never is: what it
+    says is in no table yet. Raises StoreError.
+    """
+    with reading(store) as connection:
+        there = _texts_of(connection, [good.parsed.job.record_id for good in batch.records])
+        known = _damaged_of(connection, [bad.digest for bad in batch.bad])
+    lost = [
+        good.line for good in batch.records if there.get(good.parsed.job.record_id) != good.text
+    ]
+    lost += [bad.line for bad in batch.bad if bad.newer or bad.digest not in known]
+    if batch.bad_left_out:
+        lost.append(batch.lines)
+    return min(lost, default=None)
+
+
+def _damaged_of(connection: Connection, digests: list[str]) -> set[str]:
+    found: set[str] = set()
+    for at in range(0, len(digests), _ASK):
+        wanted = damaged.c.digest.in_(digests[at : at + _ASK])
+        found.update(connection.execute(select(damaged.c.digest).where(wanted)).scalars())
+    return found

@@ -5,10 +5,12 @@ read. So one that was renamed, or copied anew with more at its end, goes on ther
 truncated, or replaced by another, is read from its beginning (no record is stored twice).
 """
 
+import errno
 import hashlib
 import os
-from typing import NamedTuple
+import stat
 
+from slurm_mig.usage.store.piece import Mark, Piece
 from slurm_mig.usage.store.shape import MAX_LINE
 
 LIMIT = 4 << 20  # bytes of a piece
@@ -17,35 +19,15 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK = 1 << 20
 
 
-class Mark(NamedTuple):
-    """Up to which place a file was read, and the digest of what stands before it."""
+def open_file(path: str | os.PathLike[str], folder: int | None = None) -> int:
+    """A handle to read a regular file with, maybe in an open folder; no link is followed.
 
-    position: int = 0
-    digest: str = ""
-
-
-START = Mark()
-
-
-class Piece(NamedTuple):
-    """Whole lines of a file from `begin` on, up to the mark `end`.
-
-    Without `data`, what lies between is a single line that is too long for a record. `more`:
-    the file went on when this was read, maybe with half a line.
+    Raises OSError.
     """
-
-    begin: int
-    data: bytes
-    end: Mark
-    more: bool
-
-
-def open_file(path: str | os.PathLike[str]) -> int:
-    """A handle to read a regular file with; no link is followed. Raises OSError."""
-    handle = os.open(path, _READ)
-    if not os.path.isfile(f"/proc/self/fd/{handle}"):  # noqa: PTH113
+    handle = os.open(path, _READ, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(22, "no regular file", str(path))
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     return handle
 
 

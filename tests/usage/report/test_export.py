@@ -199,3 +199,26 @@ def test_where_a_file_system_has_no_acls_nothing_is_published(root: Path, store:
         f"{FOLDER}: this file system has no ACLs, by which a user reads his own file alone",
         "[]",
     ]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_collect_does_what_the_site_wants(root: Path, wanted: bool) -> None:
+    made.write(root / "var/lib/slurm-mig/usage/2026-11.jsonl", ended(1, ALICE))
+    config = root / "etc/slurm-mig/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[usage]\nreadable_by_users = true\n")
+    collected = ["usage", "collect", "--root", str(root)]
+    assert command(*collected)[0] == 0
+    assert jobs_in(root, ALICE) == [1]
+    config.write_text(f"[usage]\nreadable_by_users = {str(wanted).lower()}\n")
+    assert command(*collected)[0] == 0
+    assert (root / FILES / f"{ALICE}.jsonl").exists() == wanted
+
+
+def test_a_collect_into_some_other_database_shows_users_nothing(root: Path) -> None:
+    made.write(root / "var/lib/slurm-mig/usage/2026-11.jsonl", ended(1, ALICE))
+    (root / "etc/slurm-mig").mkdir(parents=True)
+    (root / "etc/slurm-mig/config.toml").write_text("[usage]\nreadable_by_users = true\n")
+    other = f"sqlite:///{root}/other.db"
+    assert command("usage", "collect", "--root", str(root), "--db", other)[0] == 0
+    assert not (root / FILES).exists()
