@@ -80,7 +80,7 @@ def _told(usage: JobUsage, zone: tzinfo) -> Iterator[str]:
     if len(usage.starts) > 1:
         yield f"it was started {len(usage.starts)} times: every start is shown, the last one above"
     if any(run.job.complete is False for run in usage.runs):
-        yield "it may have had more slices than are shown: Slurm did not tell its hooks all of them"
+        yield "slices of other types, if it had any, are not shown: Slurm did not tell of them"
     yield f"times are {_zone_name(usage, zone)}"
 
 
@@ -129,7 +129,7 @@ def _activity_bars(one: Slice) -> Iterator[Bar]:
 def _lines(used: Used, job: Job) -> Iterator[str]:
     one = used.slice
     if not was_sampled(one):
-        yield "nothing was sampled: what it used is not known (no `slurm-mig monitor` ran)"
+        yield "nothing was sampled (`slurm-mig monitor` does that): what it used is not known"
     else:
         yield from _sampled_lines(one)
     if one.repartitioned:
