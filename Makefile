@@ -28,7 +28,7 @@ type: .venv/stamp  ## mypy --strict
 	.venv/bin/mypy
 
 test: setup sim lint type  ## all tests that gate
-	$(PY) -m tests.cluster setup --accounting --prometheus
+	$(PY) -m tests.cluster setup --accounting --usage
 	.venv/bin/pytest -n auto --dist loadfile -m 'not system'
 
 system: setup sim  ## what does not gate: Debian sid's Slurm

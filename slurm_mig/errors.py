@@ -86,5 +86,9 @@ class NoSuchNode(SlurmRefused):
     """slurmctld was asked and knows no node, or not all nodes, of those names."""
 
 
+class StoreError(SlurmMigError):
+    """The database of usage records cannot be reached, read, or written; or is not ours."""
+
+
 class HookError(SlurmMigError):
     """A hook cannot vouch for a job's slices, or for what it was told about them."""

@@ -69,8 +69,9 @@ def main() -> None:
         show(cluster)
         show_hooks(cluster)
         show_reconfigure(cluster)
+        show_usage(cluster)
     took = time.monotonic() - began
-    step("10. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
+    step("11. Torn down", f"No process, mount, cgroup or device node is left. {took:.0f} s in all.")
 
 
 def show(cluster: Cluster) -> None:
@@ -118,6 +119,14 @@ def show_reconfigure(cluster: Cluster) -> None:
     reconfigure(cluster, "seven")
     step("9. And back", "from 7x1g to 3g+2g+2x1g, in one command again:")
     reconfigure(cluster, "mixed")
+
+
+def show_usage(cluster: Cluster) -> None:
+    """What the first of the three jobs used of its slice, as its user may see it."""
+    step("10. What a job used", "of what it had. What nobody measured is not known, and said so:")
+    job = str(hooking.records(cluster, "gpu1")[0]["job_id"])
+    console.print(f"slurm-mig usage job {job}")
+    console.print(slurm_mig(cluster, "gpu1", "usage", "job", job), markup=False, soft_wrap=True)
 
 
 def reconfigure(cluster: Cluster, label: str) -> None:

@@ -24,7 +24,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 STAIRS = {
     "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
     "slurm": ({"records"}, {"config"}, {"controller"}),
-    "usage": ({"monitor"}, {"metrics", "store"}, {"jobstats"}),
+    "usage": ({"monitor"}, {"metrics", "store"}, {"jobstats", "report"}),
 }
 STAIR_OF = {
     (side, folder): height
@@ -37,7 +37,7 @@ STAIR_OF = {
 HOMES = {
     "pynvml": {"gpu.nvml"},
     "pyslurm": {"slurm.controller.rpc"},
-    "jinja2": {"slurm.records.render"},
+    "jinja2": {"slurm.records.render", "usage.report.html"},
     "subprocess": {"slurm.scontrol", "gpu.change.sitecommand"},
     "yaml": {"gpu.config.migyaml"},
     "click": {"cli"},
@@ -110,8 +110,21 @@ PURE = {
     "usage.jobstats.blob",
     "usage.jobstats.decide",
     "usage.jobstats.parts",
-    "usage.record",
     "usage.sums",
+    "system.printable",
+    "usage.record",
+    "usage.report.adding",
+    "usage.report.figures",
+    "usage.report.idle",
+    "usage.report.matching",
+    "usage.report.page",
+    "usage.report.source",
+    "usage.report.svg",
+    "usage.report.text",
+    "usage.report.words",
+    "usage.store.asking",
+    "usage.store.nouns",
+    "usage.store.shape",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from slurm_mig.errors import Refused
 from slurm_mig.settings import FILE, Words, command_problem, seconds_problem, tables, text_of
+from slurm_mig.slurm.reach import NODE, WORKERS
 
 TABLE = "reconfigure"
 _LONGEST_WAIT_S = 30 * 86400.0
 _LONGEST_S = 3600.0
+_MOST_AT_ONCE = 1024
 
 
 class ReconfigureSettings(NamedTuple):
@@ -25,7 +27,10 @@ class ReconfigureSettings(NamedTuple):
     `shared_gres_conf` a gres.conf of many nodes, "" for the node's own beside its slurm.conf.
     `timeout_s` bounds the wait for jobs, `answer_timeout_s` the wait for slurmctld,
     `register_timeout_s` that for slurmd's registration, `publish_timeout_s` that for others who
-    write to the same files. `chosen` names the settings that the site's file has.
+    write to the same files. Nodes are reached by `remote_worker` of ClusterShell, or else by
+    `remote_command`, which has the node for {node} and gets the command line as one more word, as
+    ssh does; at most `fanout` at a time. `remote_slurm_mig` is slurm-mig on the nodes.
+    `chosen` names the settings that the site's file has.
     """
 
     slurmctld_restart_command: Words = ()
@@ -38,6 +43,10 @@ class ReconfigureSettings(NamedTuple):
     register_timeout_s: float = 120.0
     publish_timeout_s: float = 60.0
     command_timeout_s: float = 120.0
+    remote_worker: str = "ssh"
+    remote_command: Words = ()
+    remote_slurm_mig: Words = ("slurm-mig",)
+    fanout: int = 64
     chosen: frozenset[str] = frozenset()
 
 
@@ -83,6 +92,15 @@ def _is_path(value: object) -> str | None:
     return None
 
 
+def _is_worker(value: object) -> str | None:
+    return None if value in WORKERS else f"one of {', '.join(WORKERS)}, or set remote_command"
+
+
+def _is_fanout(value: object) -> str | None:
+    right = type(value) is int and 0 < value <= _MOST_AT_ONCE
+    return None if right else f"write a whole number from 1 to {_MOST_AT_ONCE}"
+
+
 def _command(*, may_be_empty: bool, place: str | None = None) -> Callable[[object], str | None]:
     return lambda value: command_problem(value, place, may_be_empty=may_be_empty, must=False)
 
@@ -91,6 +109,10 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "slurmctld_restart_command": _command(may_be_empty=True),
     "slurmd_stop_command": _command(may_be_empty=False),
     "slurmd_start_command": _command(may_be_empty=False, place="{conf}"),
+    "remote_worker": _is_worker,
+    "remote_command": lambda value: command_problem(value, NODE, may_be_empty=True),
+    "remote_slurm_mig": _command(may_be_empty=False),
+    "fanout": _is_fanout,
     "shared_conf": _is_path,
     "shared_gres_conf": _is_path,
     "timeout_s": lambda value: seconds_problem(value, _LONGEST_WAIT_S),

@@ -102,9 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("setup", help="install and build what the tests need")
     command.add_argument("--system", action="store_true", help="also the Slurm of Debian sid")
     command.add_argument("--accounting", action="store_true", help="also slurmdbd and MariaDB")
-    command.add_argument("--prometheus", action="store_true", help="also Prometheus")
+    command.add_argument(
+        "--usage", action="store_true", help="also PostgreSQL, a browser, Prometheus"
+    )
     command.set_defaults(
-        run=lambda a: setup(system=a.system, accounting=a.accounting, with_prometheus=a.prometheus)
+        run=lambda a: setup(system=a.system, accounting=a.accounting, usage=a.usage)
     )
 
     command = commands.add_parser("up", help="bring a cluster up")

@@ -24,17 +24,14 @@ def find() -> Prometheus:
     """As it was unpacked. Raises apt.SetupError where it was not."""
     folder = _folder()
     if not folder.is_dir():
-        raise apt.SetupError("no Prometheus: run `python -m tests.cluster setup --prometheus`")
+        raise apt.SetupError("no Prometheus: run `python -m tests.cluster setup --usage`")
     return Prometheus(*(folder / name for name in _PROGRAMS))
 
 
-def is_missing() -> bool:
-    """Whether `build` has something to do."""
-    return not _folder().is_dir()
-
-
 def build() -> None:
-    """Make what `find` needs. Raises apt.SetupError."""
+    """Make what `find` needs, if it is not there. Raises apt.SetupError."""
+    if _folder().is_dir():
+        return
     roots.cache().mkdir(parents=True, exist_ok=True)
     with roots.renamed_when_done(_folder()) as folder:
         # Its dependencies are a web page's; the programs need the C library alone.

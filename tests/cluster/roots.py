@@ -75,7 +75,7 @@ def cache() -> Path:
 def build(version: str) -> None:
     """Make what `find` needs, as far as it is not there. Raises apt.SetupError."""
     suite = SUITES[version]
-    with _lock():
+    with lock():
         if not _root(version).exists():
             with renamed_when_done(_root(version)) as folder:
                 apt.unpack(PACKAGES, suite, folder)
@@ -140,7 +140,8 @@ def renamed_when_done(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _lock() -> Iterator[None]:
+def lock() -> Iterator[None]:
+    """Only one set-up at a time fills the cache."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

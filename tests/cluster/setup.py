@@ -4,18 +4,19 @@ import os
 import sys
 import time
 
-from tests.cluster import apt, prometheus, pyslurm_build, roots
+from tests.cluster import apt, browser, postgres, prometheus, pyslurm_build, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
 ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 
 
-def setup(*, system: bool = False, accounting: bool = False, with_prometheus: bool = False) -> None:
+def setup(*, system: bool = False, accounting: bool = False, usage: bool = False) -> None:
     """Install packages and build root folders, each only if missing.
 
     `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd,
-    `with_prometheus` a Prometheus. Raises apt.SetupError.
+    `usage` a PostgreSQL, a browser and a Prometheus.
+    Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
     for version in [*roots.GATING, *(["26.05"] if system else [])]:
@@ -25,13 +26,15 @@ def setup(*, system: bool = False, accounting: bool = False, with_prometheus: bo
             _say(f"making Slurm {version} ready (once, about a minute)")
             roots.build(version)
             _say(f"Slurm {version} took {time.monotonic() - begin:.0f} s")
-    if with_prometheus and prometheus.is_missing():
-        _say("unpacking Prometheus (once)")
-        prometheus.build()
     if system:
         begin = time.monotonic()
         pyslurm_build.build("26.05")
         _say(f"pyslurm for Slurm 26.05 is there after {time.monotonic() - begin:.0f} s")
+    if usage:
+        _install(postgres.libraries())
+        postgres.build()
+        browser.build()
+        prometheus.build()
 
 
 def _own_slurm() -> tuple[str, ...] | None:

@@ -45,7 +45,7 @@ def _act(act: Callable[[], object], line: int, writers: Collection[str]) -> None
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
-        if frame.f_globals["__name__"].rpartition(".")[2] not in writers:
+        if frame.f_globals.get("__name__", "").rpartition(".")[2] not in writers:
             return None  # its lines are not told, but whatever it calls is
         if event == "line":
             left -= 1

@@ -23,6 +23,10 @@ answer_timeout_s = 0.5
 register_timeout_s = 1
 publish_timeout_s = 2
 command_timeout_s = 3600
+remote_worker = "rsh"
+remote_command = ["ssh", "-F", "/etc/slurm-mig/ssh", "{node}-mgmt"]
+remote_slurm_mig = ["/opt/slurm-mig/bin/slurm-mig"]
+fanout = 16
 """
 
 
@@ -57,6 +61,11 @@ def test_the_other_table_is_read_beside_it() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
+        ('remote_worker = "pdsh"', "remote_worker: one of ssh, rsh, or set remote_command"),
+        ('remote_command = ["ssh"]', "remote_command: no word has {node} in it"),
+        ("remote_slurm_mig = []", "remote_slurm_mig: it has no words"),
+        ("fanout = 0", "fanout: write a whole number from 1 to 1024"),
+        ("fanout = true", "fanout: write a whole number from 1 to 1024"),
         ("timout_s = 1", "[reconfigure] 'timout_s': there is no such setting"),
         ("chosen = []", "there is no such setting"),
         ('slurmctld_restart_command = "systemctl restart slurmctld"', "a list of words"),

@@ -1,6 +1,10 @@
 """Usage records of every kind, made up and valid."""
 
+import json
 from typing import Any
+
+from slurm_mig.usage.jobstats.parts import JobPart, parts_of
+from slurm_mig.usage.store.shape import parse
 
 Record = dict[str, Any]
 
@@ -77,7 +81,7 @@ def whole(minor: int, **usage: Any) -> Record:
     return {**mig(minor, 0, **usage), **dict.fromkeys(nothing)}
 
 
-def record(job_id: int, *slices: Record, node: str = "n1", **changes: Any) -> Record:
+def record(job_id: int, *slices: Record, node: str | None = "n1", **changes: Any) -> Record:
     """The record of a job on one node, from second 1000 to 1100."""
     return {
         "version": 1,
@@ -103,3 +107,9 @@ def record(job_id: int, *slices: Record, node: str = "n1", **changes: Any) -> Re
         "power": [],
         **changes,
     }
+
+
+def part(made: Record) -> JobPart:
+    """What jobstats' comment takes of a record, by the way that it comes from a file."""
+    (found,) = parts_of(parse(json.dumps(made).encode()).held())
+    return found

@@ -7,6 +7,11 @@ from slurm_mig.cli.lazy import LazyGroup
 
 # command -> (module of this folder, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "job": ("job", "Show what a job had, what it used of that, and what would have done."),
+    "report": ("report", "Show who used what, and which smaller slices would have done."),
+    "collect": ("collect", "Gather the records of many nodes into one database."),
+    "prune": ("prune", "Remove this node's old files that were collected."),
+    "ship": ("ship", "Print what was added to this node's records, for a collect."),
     "admin-comment": ("admin_comment", "Store jobs' figures in Slurm's accounting, for jobstats."),
 }
 
@@ -24,5 +29,5 @@ def command() -> None:
     """What jobs used: gather the records of all nodes, and ask them.
 
     A node's hooks write one record a job to /var/lib/slurm-mig/usage. Start with
-    `slurm-mig usage collect`.
+    `slurm-mig usage collect`, then `slurm-mig usage report`.
     """

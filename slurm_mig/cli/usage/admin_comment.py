@@ -7,38 +7,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slurm_mig.cli.common import root_of, root_option, say
+from slurm_mig.cli.common import root_of, root_option
+from slurm_mig.cli.usage.moments import Length, Moment
+from slurm_mig.cli.usage.reading import Place, place_options, reading, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from slurm_mig.usage.jobstats.store import Outcome
 
-_RECORDS = "/var/lib/slurm-mig/usage"
-_TOLD = 5  # damaged lines
-
 
 @click.command("admin-comment")
-@click.option(
-    "--records",
-    "paths",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True),
-    metavar="PATH",
-    help=f"Files of records, or folders of them; may be repeated.  [default: {_RECORDS}]",
-)
+@place_options
 @click.option(
     "--job", "job_ids", multiple=True, type=click.IntRange(1), metavar="ID", help="Only this job."
 )
 @click.option(
     "--since",
+    type=Moment(),
     default="7d",
     show_default=True,
     metavar="TIME",
-    help="Only jobs that ended since then: 12h, 7d, or 2026-11-01 (UTC).",
+    help="Only jobs that ended since then: 12h, 7d, or 2026-11-01.",
 )
 @click.option(
     "--grace",
+    "grace_s",
+    type=Length(),
     default="1h",
     show_default=True,
     metavar="TIME",
@@ -51,10 +46,11 @@ _TOLD = 5  # damaged lines
 @click.pass_context
 def command(
     ctx: click.Context,
-    paths: tuple[Path, ...],
+    db: str | None,
+    records: tuple[Path, ...],
     job_ids: tuple[int, ...],
-    since: str,
-    grace: str,
+    since: float,
+    grace_s: float,
     force: bool,
     dry_run: bool,
     as_json: bool,
@@ -72,27 +68,26 @@ def command(
     what it says of the host; any other comment is replaced. Slurm 23.02 or later.
 
     \b
-      slurm-mig usage admin-comment --records /srv/usage --dry-run
-      slurm-mig usage admin-comment --records /srv/usage
+      slurm-mig usage admin-comment --dry-run
+      slurm-mig usage admin-comment
       sacct -X -P -o jobid,admincomment -j 4242
     """
-    import time
-
-    from slurm_mig.cli.usage.moments import length_s, moment
-    from slurm_mig.files import under
     from slurm_mig.slurm.controller.sacct import SacctAccounting
     from slurm_mig.usage.jobstats.decide import Options
-    from slurm_mig.usage.jobstats.sources import Lines, Wanted
+    from slurm_mig.usage.jobstats.parts import parts_of
     from slurm_mig.usage.jobstats.store import store_comments
+    from slurm_mig.usage.store.asking import Filters
 
-    wanted = Wanted(moment(since, time.time()), frozenset(job_ids))
-    options = Options(length_s(grace), force, dry_run)
-    lines = Lines(paths or (under(root_of(ctx), _RECORDS),), wanted)
-    outcomes = _shown(store_comments(lines, SacctAccounting(), options), as_json)
+    options = Options(grace_s, force, dry_run)
+    filters = Filters(since=since, job_ids=job_ids)
+    with reading(Place(root_of(ctx), db, records), filters) as found:
+        parts = parts_of(found.source.rows())
+        outcomes = _shown(store_comments(parts, SacctAccounting(), options), as_json)
+    tell(found.problems)
     if as_json:
-        _print_json(outcomes, lines.damaged)
+        _print_json(outcomes, found.problems)
     else:
-        _tell_sums(outcomes, lines.damaged)
+        _tell_sums(outcomes)
     return 1 if any(outcome.action == "failed" for outcome in outcomes) else 0
 
 
@@ -107,18 +102,14 @@ def _shown(outcomes: Iterable[Outcome], as_json: bool) -> list[Outcome]:
     return kept
 
 
-def _print_json(outcomes: Sequence[Outcome], damaged: Sequence[str]) -> None:
+def _print_json(outcomes: Sequence[Outcome], problems: Sequence[str]) -> None:
     import json
 
     jobs = [outcome._asdict() for outcome in outcomes]
-    click.echo(json.dumps({"version": 1, "jobs": jobs, "damaged": list(damaged)}, indent=2))
+    click.echo(json.dumps({"version": 1, "jobs": jobs, "not_counted": list(problems)}, indent=2))
 
 
-def _tell_sums(outcomes: Sequence[Outcome], damaged: Sequence[str]) -> None:
+def _tell_sums(outcomes: Sequence[Outcome]) -> None:
     actions = [outcome.action for outcome in outcomes]
     counts = [f"{actions.count(action)} {action}" for action in dict.fromkeys(actions)]
     click.echo(f"{len(actions)} jobs: {', '.join(counts)}" if actions else "no records of jobs")
-    for line in damaged[:_TOLD]:
-        say(f"slurm-mig: damaged: {line}")
-    if len(damaged) > _TOLD:
-        say(f"slurm-mig: {len(damaged) - _TOLD} more damaged lines")

@@ -1,31 +1,47 @@
-"""Times on a command line: a length such as 12h, a moment such as 7d (ago) or 2026-11-01."""
+"""`--since` and `--until`: so long ago, or a date; and lengths of time."""
 
 import re
-from calendar import timegm
-from time import strptime
+import time
+from datetime import datetime
 
-from slurm_mig.errors import UsageError
+import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
+_LENGTHS_S = {"s": 1, "m": 60, **_UNITS_S}
 _LENGTH = re.compile(r"([0-9]{1,6})([smhdw])")
-_FORMS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+_AGO = re.compile(r"([1-9][0-9]{0,5})([hdw])")
 
 
-def length_s(text: str) -> float:
-    """Seconds: "30m", "12h", "7d". Raises UsageError."""
-    found = _LENGTH.fullmatch(text)
-    if found is None:
-        raise UsageError(f"{text!r} is no length of time: write 90s, 30m, 12h, 7d or 2w")
-    return float(int(found[1]) * _UNITS[found[2]])
+class Moment(click.ParamType[float]):
+    """Unix seconds, of `12h`, `7d`, `4w` (ago), `2026-11-01` or `2026-11-01T10:00` (local time)."""
 
+    name = "moment"
 
-def moment(text: str, now: float) -> float:
-    """Unix seconds: a length before `now`, or a date and perhaps time in UTC. UsageError."""
-    if _LENGTH.fullmatch(text):
-        return now - length_s(text)
-    for form in _FORMS:
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        ago = _AGO.fullmatch(value)
+        if ago is not None:
+            return time.time() - int(ago[1]) * _UNITS_S[ago[2]]
         try:
-            return float(timegm(strptime(text, form)))
-        except ValueError:
-            continue
-    raise UsageError(f"{text!r} is no time: write 12h or 7d (ago), 2026-11-01, 2026-11-01T12:00")
+            return datetime.fromisoformat(value).astimezone().timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is neither like 7d, 12h or 4w, nor a date like 2026-11-01")
+
+
+class Length(click.ParamType[float]):
+    """Seconds, of `30m`, `12h`, `7d`; `0h` is none."""
+
+    name = "length"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        found = _LENGTH.fullmatch(value)
+        if found is None:
+            self.fail(f"{value!r} is no length of time, like 30m, 12h or 7d")
+        return float(int(found[1]) * _LENGTHS_S[found[2]])

@@ -1,7 +1,10 @@
-"""What a comment needs of a usage record. Pure."""
+"""What a comment needs of the usage records. Pure."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+from slurm_mig.usage.store.nouns import Held, Slice
 
 _MIB = 1 << 20
 
@@ -29,20 +32,19 @@ class JobPart(NamedTuple):
     gpus: tuple[GpuPart, ...]
 
 
-def part_of(record: Mapping[str, Any]) -> JobPart:
-    """The part of a closed record. ValueError where it is not one."""
-    try:
-        return JobPart(
-            record["cluster"] or None,
-            _whole(record["job_id"]),
-            _whole(record["restarts"] or 0),
-            str(record["node"]),
-            record["start"],
-            record["end"],
-            tuple(map(_gpu, record["slices"])),
-        )
-    except (KeyError, TypeError, AttributeError) as why:
-        raise ValueError(f"not a usage record: {why!r}") from None
+def parts_of(rows: Iterable[Held]) -> Iterator[JobPart]:
+    """The records of these rows, of which those of one record stand together.
+
+    A record without a node, or a slice without its GPU, is of no use to anybody and left out.
+    """
+    for _, mine in groupby(rows, key=lambda row: row.job.record_id):
+        held = list(mine)
+        job = held[0].job
+        if job.node is not None:
+            gpus = tuple(gpu for row in held if (gpu := _gpu(row.slice)) is not None)
+            yield JobPart(
+                job.cluster, job.job_id, job.restarts or 0, job.node, job.start, job.end, gpus
+            )
 
 
 def last_runs(parts: Iterable[JobPart]) -> dict[tuple[str | None, int], dict[str, JobPart]]:
@@ -59,26 +61,14 @@ def last_runs(parts: Iterable[JobPart]) -> dict[tuple[str | None, int], dict[str
     return runs
 
 
-def _gpu(one: Mapping[str, Any]) -> GpuPart:
-    usage = one.get("usage") or {}
-    memory, activity = usage.get("memory") or {}, usage.get("activity") or {}
+def _gpu(one: Slice) -> GpuPart | None:
+    if one.gpu_minor is None:
+        return None
     # Of a GPU instance that others share too, the activity is not the job's.
-    busy = None if activity.get("shared_gi") else activity.get("graphics")
-    return GpuPart(
-        _whole(one["gpu_minor"]),
-        one["gi_id"],
-        one["ci_id"],
-        _bytes(one["memory_mib"]),
-        _bytes(memory.get("peak_mib")),
-        None if busy is None else float(busy["mean"]),
-    )
+    busy = None if one.activity_shared_gi else one.graphics_mean
+    total, peak = _bytes(one.memory_mib), _bytes(one.memory_peak_mib)
+    return GpuPart(one.gpu_minor, one.gi_id, one.ci_id, total, peak, busy)
 
 
 def _bytes(mib: float | None) -> int | None:
     return None if mib is None else round(mib * _MIB)
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no number")
-    return value

@@ -16,7 +16,7 @@ class Job(NamedTuple):
     record_id: str
     version: int
     job_id: int
-    restarts: int
+    restarts: int | None
     uid: int | None
     user: str | None
     account: str | None

@@ -1,71 +1,26 @@
-"""What reports ask of the database: the shapes of its answers.
+"""Every slice that a job held, one by one. Sums are made in SQL: totals.py."""
 
-    rows(store, filters) -> Iterator[Held]           by end, job id, record id and position
-    totals(store, filters, by) -> list[Total]        summed in SQL; most slice hours first
+from collections.abc import Iterator
 
-where `store` is what `database.opened(root, url)` gives in a `with` block, and `by` some of BY.
-A record belongs to the moment at which its job ended on its node (as months of the files do):
-`since` and `until` compare with that, and a record whose end is not known is in neither.
-"""
+from sqlalchemy import select
 
-from typing import NamedTuple
+from slurm_mig.usage.store.database import Store, reading
+from slurm_mig.usage.store.filters import Filters, chosen
+from slurm_mig.usage.store.nouns import Held, Job, Slice
+from slurm_mig.usage.store.schema import records, slices
 
-WHOLE_GPU = "whole"  # what Filters.profiles calls a slice that is a whole GPU (profile None)
-BY = ("user", "account", "partition", "profile", "node", "day", "gpu_name", "cluster")
+ALL = Filters()
+_JOB = list(records.c)[1:]
+_SLICE = list(slices.c)[1:]
 
 
-class Filters(NamedTuple):
-    """Which records, and which of their slices: all that match every field that is not empty.
+def rows(store: Store, filters: Filters = ALL) -> Iterator[Held]:
+    """Every slice that a job held, by end, job id, record id and position; read as it is asked.
 
-    since <= end < until. `users` may be names or uids as text ("1001").
+    A record that names no slice has no row. Raises StoreError.
     """
-
-    since: float | None = None
-    until: float | None = None
-    users: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()
-    partitions: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    job_ids: tuple[int, ...] = ()
-
-
-class Total(NamedTuple):
-    """All slices with the same `key`: its values in the order of `by`.
-
-    A value is None where the record has none (a profile: a whole GPU). A day is "2026-11-24", UTC.
-
-    `jobs` counts different (cluster, job id), `records` jobs by node and restart, `slices` rows
-    of `rows`. `slice_hours` sums the time that each slice was held; `hours_unknown` counts slices
-    whose time nobody knows (in no sum). `sampled_hours` is what of it was sampled.
-
-    Memory: `memory_mean_share` is the mean of used/owned weighted by sampled time,
-    `memory_peak_share` the highest of any slice, `memory_peak_mib` the highest of any slice.
-    Activity means are weighted by the time sampled, over slices that had their GPU instance to
-    themselves; `activity_hours` is how much time stands behind them.
-    `idle_hours` is time without any process of the job on the slice, at least (a lower bound from
-    the mean number of processes), of the `processes_hours` for which processes are known.
-    `energy_joules` is an estimate, over the `energy_hours` of slices that have one.
-    None: nothing known.
-    """
-
-    key: tuple[str | None, ...]
-    jobs: int
-    records: int
-    slices: int
-    slice_hours: float
-    hours_unknown: int
-    sampled_hours: float
-    memory_mean_share: float | None
-    memory_peak_share: float | None
-    memory_peak_mib: float | None
-    graphics_mean: float | None
-    sm_mean: float | None
-    tensor_mean: float | None
-    dram_bandwidth_mean: float | None
-    activity_hours: float
-    idle_hours: float | None
-    processes_hours: float
-    energy_joules: float | None
-    energy_hours: float
+    order = (records.c.ended, records.c.job_id, records.c.record_id, slices.c.position)
+    asked = chosen(select(*_JOB, *_SLICE), filters).order_by(*order)
+    with reading(store) as connection:
+        for row in connection.execute(asked, execution_options={"yield_per": 1000}):
+            yield Held(Job._make(row[: len(_JOB)]), Slice._make(row[len(_JOB) :]))

@@ -1,6 +1,7 @@
 """`slurm-mig usage admin-comment` over stand-in commands. A real database: tests/contract."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ sed -i "s!^\($job|.*\)|[^|]*|\$!\1|$text|!" "${0%mgr}.rows"
 """
 
 
+def _stamp(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
+
+
 class Site:
     """Stand-ins of sacct and sacctmgr, first on PATH, and a folder of records."""
 
@@ -39,8 +44,8 @@ class Site:
     def release(self, text: str) -> None:
         (self.folder / "sacctmgr.release").write_text(text)
 
-    def rows(self, comments: dict[int, str]) -> None:
-        span = "1970-01-01T00:16:41|1970-01-01T00:18:19"
+    def rows(self, comments: dict[int, str], start: float = 1001, end: float = 1099) -> None:
+        span = "|".join(_stamp(when) for when in (start, end))
         rows = [
             f"{job}|{span}|n1|gres/gpu=1|2|00:05|mem=3M|{text}|" for job, text in comments.items()
         ]
@@ -108,13 +113,46 @@ def test_an_old_slurm_is_refused(site: Site, capsys: pytest.CaptureFixture[str])
     assert site.comment(7) == ""
 
 
-def test_damaged_lines_are_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    site.records(*range(7), record(7, mig(0, 9)))
+def test_damaged_lines_are_told_and_stop_nothing(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.records(3, record(7, mig(0, 9)))
     assert site.run() == 0
     captured = capsys.readouterr()
     assert "job 7: stored" in captured.out
-    assert captured.err.count("damaged: ") == 5
-    assert "2 more damaged lines" in captured.err
+    assert "1970-01.jsonl:1: no JSON object" in captured.err
+    assert site.run("--json") == 0
+    (problem,) = json.loads(capsys.readouterr().out)["not_counted"]
+    assert "1970-01.jsonl:1" in problem
+
+
+def test_from_the_database(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    root = ["--root", str(site.folder / "root")]
+    assert run([*root, "usage", "collect"]) == 0
+    (site.usage / "1970-01.jsonl").unlink()
+    capsys.readouterr()
+    assert site.run() == 0
+    assert "job 7: stored" in capsys.readouterr().out
+    other = f"sqlite:///{site.folder}/other.db"
+    assert run([*root, "usage", "collect", "--db", other]) == 0
+    capsys.readouterr()
+    assert site.run("--db", other) == 0
+    assert capsys.readouterr().out == "no records of jobs\n"
+
+
+def test_a_collect_can_store_them_at_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    now = time.time()
+    site.records(record(7, mig(0, 9), start=now - 100, end=now - 50))
+    site.rows({7: ""}, start=now - 100, end=now - 50)
+    command = ["--root", str(site.folder / "root"), "usage", "collect", "--admin-comment"]
+    assert run(command) == 0
+    assert "job 7: stored" in capsys.readouterr().out
+    assert run(command) == 0
+    assert "1 jobs: 1 present" in capsys.readouterr().out
+    assert run([*command, "--json"]) == 2
+    (site.folder / "sacctmgr").write_text("#!/bin/sh\necho slurm 24.11.5\n")
+    site.rows({7: ""}, start=now - 100, end=now - 50)
+    assert run(command) == 1
 
 
 def test_a_failure_shows_in_the_exit_code(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from slurm_mig.slurm.controller.accounting import HostFigures
 from slurm_mig.usage.jobstats import blob
-from slurm_mig.usage.jobstats.parts import GpuPart, JobPart, part_of
+from slurm_mig.usage.jobstats.parts import GpuPart, JobPart
 from tests.usage.jobstats.reader import read
-from tests.usage.made import mig, record, whole
+from tests.usage.made import mig, part, record, whole
 
 HOST = HostFigures(4, 8 << 30, 1 << 30, 123.456)
 NOTHING = HostFigures(None, None, None, None)
 
 
 def made(*records: dict[str, Any], host: HostFigures | None = None) -> blob.Blob:
-    return blob.summary([part_of(each) for each in records], 100.4, host)
+    return blob.summary([part(each) for each in records], 100.4, host)
 
 
 def test_jobstats_shows_every_slice_of_a_gpu_by_itself() -> None:

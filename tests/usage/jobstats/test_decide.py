@@ -5,9 +5,9 @@ from typing import Any
 from slurm_mig.slurm.controller.accounting import AccountedJob
 from slurm_mig.usage.jobstats import blob
 from slurm_mig.usage.jobstats.decide import GRACE_S, Decision, Options, decide
-from slurm_mig.usage.jobstats.parts import JobPart, part_of
+from slurm_mig.usage.jobstats.parts import JobPart
 from tests.usage.jobstats.reader import read
-from tests.usage.made import mig, record
+from tests.usage.made import mig, part, record
 
 JOB = AccountedJob(7, 1001.0, 1099.0, ("n1",), 1, "", None)
 SOON = 1100.0
@@ -15,7 +15,7 @@ FORCE = Options(force=True)
 
 
 def parts(*nodes: str, **changes: Any) -> dict[str, JobPart]:
-    return {node: part_of(record(7, mig(0, 9), node=node, **changes)) for node in nodes or ("n1",)}
+    return {node: part(record(7, mig(0, 9), node=node, **changes)) for node in nodes or ("n1",)}
 
 
 def about(job: AccountedJob | None, now: float = SOON, options: Options | None = None) -> Decision:
@@ -65,7 +65,7 @@ def test_a_node_without_gpus_is_not_waited_for() -> None:
 
 
 def test_nothing_measured_is_nothing_stored() -> None:
-    nothing = {"n1": part_of(record(7, mig(0, 9, usage=None)))}
+    nothing = {"n1": part(record(7, mig(0, 9, usage=None)))}
     assert decide(nothing, JOB, SOON, FORCE) == ("skipped", "nothing was measured", "")
 
 
@@ -93,7 +93,7 @@ def test_short_and_none_of_jobstats_are_comments_too() -> None:
 def test_the_length_has_a_bound() -> None:
     names = [f"node{number}" for number in range(2000)]
     many = {
-        name: part_of(record(7, mig(0, 9, peak_mib=at * 37 % 9000, busy=at % 997 / 997), node=name))
+        name: part(record(7, mig(0, 9, peak_mib=at * 37 % 9000, busy=at % 997 / 997), node=name))
         for at, name in enumerate(names)
     }
     found = decide(many, JOB._replace(nodes=tuple(names), gpus=2000), SOON, Options())

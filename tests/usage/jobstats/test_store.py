@@ -8,15 +8,15 @@ from slurm_mig.errors import Refused, SlurmNotAnswering
 from slurm_mig.slurm.controller.accounting import AccountedJob
 from slurm_mig.slurm.version import SlurmVersion
 from slurm_mig.usage.jobstats.decide import Options
-from slurm_mig.usage.jobstats.parts import JobPart, part_of
+from slurm_mig.usage.jobstats.parts import JobPart
 from slurm_mig.usage.jobstats.store import Outcome, store_comments
 from tests.fakes_accounting import FakeAccounting
 from tests.usage.jobstats.reader import read
-from tests.usage.made import mig, record
+from tests.usage.made import mig, part, record
 
 
-def part(job_id: int, node: str = "n1", **changes: Any) -> JobPart:
-    return part_of(record(job_id, mig(0, 9), node=node, **changes))
+def of(job_id: int, node: str = "n1", **changes: Any) -> JobPart:
+    return part(record(job_id, mig(0, 9), node=node, **changes))
 
 
 def database(*job_ids: int) -> FakeAccounting:
@@ -38,7 +38,7 @@ def actions(outcomes: list[Outcome]) -> dict[int, str]:
 
 def test_each_job_is_told_of_and_stored_once() -> None:
     slurm = database(7, 8)
-    parts = [part(8), part(7), part(9)]
+    parts = [of(8), of(7), of(9)]
     assert actions(store(parts, slurm)) == {7: "stored", 8: "stored", 9: "waits"}
     assert read(slurm.known[7].comment).memory is not None
     assert actions(store(parts, slurm)) == {7: "present", 8: "present", 9: "waits"}
@@ -47,7 +47,7 @@ def test_each_job_is_told_of_and_stored_once() -> None:
 
 def test_a_dry_run_writes_nothing() -> None:
     slurm = database(7)
-    assert actions(store([part(7)], slurm, Options(dry_run=True))) == {7: "would-store"}
+    assert actions(store([of(7)], slurm, Options(dry_run=True))) == {7: "would-store"}
     assert slurm.written == []
 
 
@@ -55,35 +55,35 @@ def test_old_slurms_are_refused_before_the_first_change() -> None:
     slurm = database(7)
     slurm.release = SlurmVersion(22, 5, 8)
     with pytest.raises(Refused, match="lower case, which destroys it"):
-        store([part(7)], slurm)
+        store([of(7)], slurm)
     assert slurm.questions == 0
     slurm.release = SlurmVersion(23, 2, 0)
-    assert actions(store([part(7)], slurm)) == {7: "stored"}
+    assert actions(store([of(7)], slurm)) == {7: "stored"}
 
 
 def test_what_does_not_read_back_is_not_called_stored() -> None:
     slurm = database(7)
     slurm.spoils = True
-    (outcome,) = store([part(7)], slurm)
+    (outcome,) = store([of(7)], slurm)
     assert (outcome.action, "read back" in outcome.why) == ("failed", True)
 
 
 def test_one_refusal_stops_nobody_else() -> None:
     slurm = database(7, 8)
     slurm.refuses = {7}
-    assert actions(store([part(7), part(8)], slurm)) == {7: "failed", 8: "stored"}
+    assert actions(store([of(7), of(8)], slurm)) == {7: "failed", 8: "stored"}
 
 
 def test_a_database_that_does_not_answer_ends_it() -> None:
     slurm = database(7)
     slurm.down = True
     with pytest.raises(SlurmNotAnswering):
-        store([part(7)], slurm)
+        store([of(7)], slurm)
 
 
 def test_clusters_are_asked_each_of_its_own() -> None:
     slurm = database(7)
-    found = store([part(7), part(7, cluster="other"), part(7, cluster=None)], slurm)
+    found = store([of(7), of(7, cluster="other"), of(7, cluster=None)], slurm)
     assert [(one.cluster, one.action) for one in found] == [
         (None, "stored"),
         ("other", "waits"),
@@ -93,7 +93,7 @@ def test_clusters_are_asked_each_of_its_own() -> None:
 
 def test_many_jobs_cost_few_questions() -> None:
     slurm = database(*range(1, 451))
-    parts = [part(job_id) for job_id in range(1, 451)]
+    parts = [of(job_id) for job_id in range(1, 451)]
     assert set(actions(store(parts, slurm)).values()) == {"stored"}
     assert slurm.questions == 450 + 2 * 3
     slurm.questions = 0

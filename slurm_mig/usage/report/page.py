@@ -1,0 +1,58 @@
+"""A page before it is text or HTML: words, plots and tables, all cells in words already. Pure."""
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A heading; numbers stand to the right."""
+
+    title: str
+    is_number: bool = False
+
+
+class Table(NamedTuple):
+    """Rows have a cell for each column."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Bar(NamedTuple):
+    """One bar: `ratio` of the plot's width, or height; None: unknown, nothing is drawn."""
+
+    label: str
+    ratio: float | None
+    told: str
+
+
+class Plot(NamedTuple):
+    """Bars, from the left, or `upright` in a row of days.
+
+    `unit` heads what the bars tell. `in_text`: it stands in the text as well, where otherwise
+    a table has the same figures.
+    """
+
+    title: str
+    unit: str
+    bars: tuple[Bar, ...]
+    upright: bool = False
+    in_text: bool = False
+
+
+class Section(NamedTuple):
+    """A part of a page, with any of a plot, a table, and lines below them."""
+
+    heading: str
+    plot: Plot | None = None
+    table: Table | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Page(NamedTuple):
+    """All of it; `notes` stand at its end."""
+
+    title: str
+    lines: tuple[str, ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()

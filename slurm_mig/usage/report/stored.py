@@ -1,0 +1,22 @@
+"""Rows and sums from the database."""
+
+from collections.abc import Iterator
+
+from slurm_mig.usage.store import query, totals
+from slurm_mig.usage.store.asking import Filters, Total
+from slurm_mig.usage.store.database import Store
+from slurm_mig.usage.store.nouns import Held
+
+
+class Stored:
+    """A Source: what matches of an open database. Raises StoreError."""
+
+    def __init__(self, store: Store, filters: Filters) -> None:
+        self._store = store
+        self._filters = filters
+
+    def rows(self) -> Iterator[Held]:
+        return query.rows(self._store, self._filters)
+
+    def totals(self, *by: str) -> list[Total]:
+        return totals.totals(self._store, self._filters, by)
