@@ -103,6 +103,7 @@ PURE = {
     "hooks.jsonlight",
     "hooks.plaintoml",
     "gpu.nvml.usage_port",
+    "system.printable",
     "usage.figures",
     "usage.monitor.adding",
     "usage.monitor.energy",
@@ -110,8 +111,6 @@ PURE = {
     "usage.jobstats.blob",
     "usage.jobstats.decide",
     "usage.jobstats.parts",
-    "usage.sums",
-    "system.printable",
     "usage.record",
     "usage.report.adding",
     "usage.report.figures",
@@ -125,6 +124,7 @@ PURE = {
     "usage.store.asking",
     "usage.store.nouns",
     "usage.store.shape",
+    "usage.sums",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
 

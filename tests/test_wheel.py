@@ -38,6 +38,8 @@ def test_the_wheel_holds_the_package_the_templates_and_the_licence(wheel: Path) 
     assert "slurm_mig/data/systemd/slurm-mig-monitor.service" in names
     assert {f"slurm_mig/data/hooks/{name}" for name in HOOKS} <= set(names)
     assert "slurm_mig/gpu/config/models.toml" in names
+    assert "slurm_mig/data/dashboards/slurm-mig.json" in names
+    assert "slurm_mig/data/dashboards/alerts.yml" in names
     assert "slurm_mig/py.typed" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
