@@ -45,6 +45,14 @@ def has_gpu_figures(made: Blob) -> bool:
     return any(key in node for node in made["nodes"].values() for key in GPU_KEYS)
 
 
+def has_host_figures(made: Blob) -> bool:
+    """Whether jobstats can print its page: without the host's figures it ends with a TypeError.
+
+    Its --json, and others who read the comment, need none.
+    """
+    return all(key in node for node in made["nodes"].values() for key in _HOST_KEYS)
+
+
 def merged(old: Blob, new: Blob) -> Blob:
     """`new`, with what only `old` knows: the host's figures, and nodes that left no record."""
     nodes = {name: dict(figures) for name, figures in old["nodes"].items()}

@@ -14,6 +14,7 @@ from slurm_mig.usage.jobstats.blob import (
     decode,
     encode,
     has_gpu_figures,
+    has_host_figures,
     merged,
     summary,
 )
@@ -23,6 +24,8 @@ GRACE_S = 3600.0
 # How far a record's times may lie outside of what Slurm accounts: prologs begin before a job
 # does, epilogs end after it, and two machines' clocks differ.
 _SLACK_S = 120.0
+
+_ONLY_JSON = "not for jobstats' page, only its --json: no figures of the host by node"
 
 
 class Options(NamedTuple):
@@ -83,6 +86,8 @@ def _unless_there(comment: str, made: Blob, told: str, options: Options) -> Deci
     if len(text) > LONGEST:
         why = f"the summary has {len(text)} letters, more than {LONGEST}"
         return Decision("skipped", why)
+    if not has_host_figures(made):
+        told = "; ".join(filter(None, (told, _ONLY_JSON)))
     return Decision("store", told, text)
 
 

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from slurm_mig.slurm.controller.accounting import AccountedJob
+from slurm_mig.slurm.controller.accounting import AccountedJob, HostFigures
 from slurm_mig.usage.jobstats import blob
+from slurm_mig.usage.jobstats.blob import encode
 from slurm_mig.usage.jobstats.decide import GRACE_S, Decision, Options, decide
 from slurm_mig.usage.jobstats.parts import JobPart
 from tests.usage.jobstats.reader import read
 from tests.usage.made import mig, part, record
 
-JOB = AccountedJob(7, 1001.0, 1099.0, ("n1",), 1, "", None)
+HOST = HostFigures(2, 8 << 30, 1 << 30, 5.0)
+JOB = AccountedJob(7, 1001.0, 1099.0, ("n1",), 1, "", HOST)
 SOON = 1100.0
 FORCE = Options(force=True)
 
@@ -48,7 +50,7 @@ def test_records_of_another_run_are_not_taken_for_this_one() -> None:
 
 
 def test_a_job_of_several_nodes_waits_for_all_its_records() -> None:
-    job = JOB._replace(nodes=("n1", "n2", "n3"), gpus=None)
+    job = JOB._replace(nodes=("n1", "n2", "n3"), gpus=None)  # host: of one node, to be short
     assert about(job) == ("waits", "no record yet of n2, n3", "")
     all_three = decide(parts("n1", "n2", "n3"), job, SOON, Options())
     assert (all_three.action, all_three.why) == ("store", "")
@@ -56,6 +58,24 @@ def test_a_job_of_several_nodes_waits_for_all_its_records() -> None:
     late = about(job, now=SOON + GRACE_S)
     assert (late.action, late.why) == ("store", "without n2, n3: no record")
     assert about(job, options=Options(grace_s=0)).action == "store"
+
+
+def test_it_is_told_where_jobstats_cannot_print_its_page() -> None:
+    two = {**parts("n1", "n2")}
+    found = decide(two, JOB._replace(nodes=("n1", "n2"), gpus=2, host=None), SOON, Options())
+    assert found.action == "store"
+    assert "only its --json" in found.why
+    late = decide(
+        parts(), JOB._replace(host=HOST._replace(used_memory_bytes=None)), SOON, Options()
+    )
+    assert "only its --json" in late.why
+    theirs = {**HOSTS, "gpu_total_memory": {"0": 5}, "gpu_used_memory": {"0": 1}}
+    comment = encode({"nodes": {"n1": theirs, "n2": theirs}, "total_time": 98, "gpus": 2})
+    job = JOB._replace(nodes=("n1", "n2"), gpus=2, host=None, comment=comment)
+    assert decide(two, job, SOON, FORCE)[:2] == ("store", "")
+
+
+HOSTS = {"total_memory": 9, "used_memory": 3, "total_time": 5.5, "cpus": 2}
 
 
 def test_a_node_without_gpus_is_not_waited_for() -> None:
