@@ -126,3 +126,16 @@ def _admin_comment(cluster: Cluster, file: Path) -> dict[int, str]:
     words = ["usage", "admin-comment", "--records", f"/run/cluster/{file.name}", "--json"]
     told = cluster.exec("ctl", [sys.executable, "-m", "slurm_mig", *words]).stdout
     return {job["job_id"]: job["action"] for job in json.loads(told)["jobs"]}
+
+
+@pytest.mark.system
+def test_before_23_02_a_comment_comes_back_in_lower_case(tmp_path: Path) -> None:
+    with Cluster.up(
+        tmp_path / "c", ["n1"], slurm="22.05", make_machine=bare, gres=bare_gres, accounting=True
+    ) as running:
+        old = SacctAccounting(commands(running, tmp_path / "bin", ("sacct", "sacctmgr")))
+        running.srun("true")
+        assert until(lambda: 1 in old.jobs([1], None) and old.jobs([1], None)[1].end is not None)
+        assert old.version() < KEEPS_CASE
+        old.set_admin_comment(1, None, "JS1:H4sIAbC+/dE==")
+        assert old.jobs([1], None)[1].comment == "js1:h4siabc+/de=="
