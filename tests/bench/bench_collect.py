@@ -28,11 +28,12 @@ SPAN_S = 365 * 86400
 
 
 def write(file: Path, numbers: range) -> None:
-    """Records of a year, of NODES nodes and USERS users."""
+    """Records of a year in the order of their ends, of NODES nodes and USERS users."""
     rng = random.Random(numbers.start)
+    ends = iter(sorted(1.7e9 + rng.random() * SPAN_S for _ in numbers))
     with file.open("w") as out:
         for number in numbers:
-            user, end = rng.randrange(USERS), 1.7e9 + rng.random() * SPAN_S
+            user, end = rng.randrange(USERS), next(ends)
             made = record(
                 number,
                 record_id=f"{rng.getrandbits(96):024x}",

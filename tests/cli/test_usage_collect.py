@@ -63,7 +63,8 @@ def test_paths_and_another_database(root: Path, tmp_path: Path, capsys: Capture)
     assert not (root / "var/lib/slurm-mig/usage.db").exists()
 
 
-def test_from_nodes_by_the_sites_command(root: Path, tmp_path: Path, capsys: Capture) -> None:
+def reach_folders(root: Path, tmp_path: Path) -> None:
+    """Have the node n1 be the folder n1, in the place of ssh."""
     conf = root / "etc/slurm-mig/config.toml"
     conf.parent.mkdir(parents=True)
     words = ["env", f"SLURM_MIG_ROOT={tmp_path}/{{node}}", "sh", "-c"]
@@ -72,6 +73,10 @@ def test_from_nodes_by_the_sites_command(root: Path, tmp_path: Path, capsys: Cap
         f"[reconfigure]\nremote_command = {json.dumps(words)}\n"
         f"remote_slurm_mig = {json.dumps(program)}\n"
     )
+
+
+def test_from_nodes_by_the_sites_command(root: Path, tmp_path: Path, capsys: Capture) -> None:
+    reach_folders(root, tmp_path)
     for number, node in enumerate(("n1", "n2"), 1):
         usage = tmp_path / node / "var/lib/slurm-mig/usage"
         usage.mkdir(parents=True)
@@ -124,10 +129,30 @@ def test_prune(root: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert run(root, "prune", "--before", "2020-02", "--json") == 0
     files = [{"file": "2020-01.jsonl", "size_bytes": size + len(line(2)), "why": None}]
-    assert as_json(capsys) == {"version": 1, "dry_run": False, "files": files}
+    nodes = [{"node": None, "why": None, "files": files}]
+    assert as_json(capsys) == {"version": 1, "dry_run": False, "nodes": nodes}
     assert not file.exists()
     assert run(root, "prune", "--before", "2020-02") == 0
     assert "there are no files of months before 2020-02" in capsys.readouterr().err
+
+
+def test_prune_on_other_nodes(root: Path, tmp_path: Path, capsys: Capture) -> None:
+    reach_folders(root, tmp_path)
+    file = tmp_path / "n1/var/lib/slurm-mig/usage/2020-01.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(line(1, node="n1"))
+    words = ["prune", "--before", "2020-02", "--from", "n1"]
+    assert run(root, "collect", "--from", "n1") == 0
+    with file.open("ab") as out:
+        out.write(line(2, node="n1"))
+    assert run(root, *words) == 1
+    assert "slurm-mig: n1: 2020-01.jsonl stays: it was collected up to" in capsys.readouterr().err
+    assert run(root, "collect", "--from", "n1") == 0
+    size = file.stat().st_size
+    capsys.readouterr()
+    assert run(root, *words) == 0
+    assert capsys.readouterr().out == f"n1: 2020-01.jsonl: removed, {size} bytes\n"
+    assert not file.exists()
 
 
 def test_ship_wants_a_question(root: Path) -> None:

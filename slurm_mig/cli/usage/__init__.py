@@ -8,8 +8,9 @@ from slurm_mig.cli.lazy import LazyGroup
 # command -> (module of this folder, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("collect", "Gather the records of many nodes into one database."),
-    "prune": ("prune", "Remove this node's old files that were collected."),
-    "ship": ("ship", "Print what was added to this node's records, for a collect."),
+    "prune": ("prune", "Remove nodes' old files of which the database has all."),
+    "ship": ("ship", "Print what was added to this node's records; collect --from runs it."),
+    "discard": ("discard", "Remove what the database has of this node; prune --from runs it."),
 }
 
 

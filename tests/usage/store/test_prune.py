@@ -10,7 +10,8 @@ import pytest
 from slurm_mig.errors import UsageError
 from slurm_mig.usage.store.collect import collect
 from slurm_mig.usage.store.database import Store, opened
-from slurm_mig.usage.store.prune import Pruned, prune
+from slurm_mig.usage.store.frames import Pruned
+from slurm_mig.usage.store.prune import prune
 from tests.usage.store.made import line
 
 NOW = float(calendar.timegm((2026, 11, 24, 12, 0, 0)))
