@@ -32,7 +32,12 @@ IDLE = made.one_slice(
     made.sampled(
         9.0,
         processes={"method": "nvml-processes", "mean": 0.1, "peak": 1},
-        energy={"estimate": False, "share": 1.0, "joules": 72_000.0},
+        energy={
+            "method": "gpu-energy-by-slices",
+            "estimate": False,
+            "share": 1.0,
+            "joules": 72_000.0,
+        },
     ),
     made.A100,
 )
