@@ -1,11 +1,12 @@
 """The main job, shown: `python -m tests.demo` (or `make demo`), on a machine without a GPU."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -122,11 +123,29 @@ def show_reconfigure(cluster: Cluster) -> None:
 
 
 def show_usage(cluster: Cluster) -> None:
-    """What the first of the three jobs used of its slice, as its user may see it."""
-    step("10. What a job used", "of what it had. What nobody measured is not known, and said so:")
-    job = str(hooking.records(cluster, "gpu1")[0]["job_id"])
-    console.print(f"slurm-mig usage job {job}")
-    console.print(slurm_mig(cluster, "gpu1", "usage", "job", job), markup=False, soft_wrap=True)
+    """What a job, whose program is a stand-in for CUDA, used of its slice."""
+    step("10. What a job used", "of what it had. The monitor runs on gpu1, and then a job:")
+    words = ["-w", "gpu1", "--gres=gpu:3g.40gb:1", "--chdir=/run/checkout", "sh", "-c"]
+    work = f"{sys.executable} -m tests.sim run --memory 2GiB --activity 0.2 --seconds 4"
+    with monitored(cluster, "gpu1"):
+        told = cluster.srun("-Q", *words, f"echo $SLURM_JOB_ID; exec {work}")
+        job = int(told.split()[0])
+        hooking.record_of(cluster, "gpu1", job)
+    console.print("slurm-mig usage job ", job, sep="")
+    shown = slurm_mig(cluster, "gpu1", "usage", "job", str(job))
+    console.print(shown, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def monitored(cluster: Cluster, node: str) -> Iterator[None]:
+    """The monitor runs on that node, as its unit would run it, but looks more often."""
+    words = [sys.executable, "-m", "slurm_mig", "monitor", "--period", "0.5"]
+    daemon = subprocess.Popen(cluster.command(node, words), env=environment())
+    try:
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=30)
 
 
 def reconfigure(cluster: Cluster, label: str) -> None:

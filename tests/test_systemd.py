@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.cli import COMMANDS
+from slurm_mig.cli import COMMANDS, usage
 from slurm_mig.gpu.change import committed, journal, state_files
 from slurm_mig.settings import Settings
 
@@ -144,4 +144,28 @@ def test_systemd_has_nothing_against_the_monitors_unit(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+COLLECT = APPLY.with_name("slurm-mig-collect.service")
+
+
+def test_collecting_is_one_run_that_the_timer_repeats(tmp_path: Path) -> None:
+    unit, timer = _Unit(strict=False), _Unit(strict=False)
+    unit.read_string(COLLECT.read_text())
+    timer.read_string(COLLECT.with_suffix(".timer").read_text())
+    program, group, command, *_ = unit["Service"]["ExecStart"].split()
+    assert (program, group) == ("slurm-mig", "usage")
+    assert command in usage.COMMANDS
+    assert unit["Service"]["Type"] == "oneshot"
+    assert "Install" not in unit  # the timer is what is enabled
+    assert timer["Install"]["WantedBy"] == "timers.target"
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return
+    for path in (COLLECT, COLLECT.with_suffix(".timer")):
+        text = path.read_text().replace("ExecStart=slurm-mig", "ExecStart=/bin/true")
+        (tmp_path / path.name).write_text(text)
+    words = [analyze, "verify", "--man=no", str(tmp_path / "slurm-mig-collect.timer")]
+    done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

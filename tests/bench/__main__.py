@@ -3,8 +3,27 @@
 They print medians and ratios against a baseline of the same run; none of them judges.
 """
 
-from tests.bench import bench_apply, bench_fold, bench_gres, bench_hooks, bench_plan, bench_report
+from tests.bench import (
+    bench_apply,
+    bench_collect,
+    bench_fold,
+    bench_gres,
+    bench_hooks,
+    bench_metrics,
+    bench_plan,
+    bench_report,
+)
 
-for bench in (bench_gres, bench_fold, bench_plan, bench_hooks, bench_apply, bench_report):
+BENCHES = (
+    bench_gres,
+    bench_fold,
+    bench_plan,
+    bench_hooks,
+    bench_apply,
+    bench_collect,
+    bench_report,
+    bench_metrics,
+)
+for bench in BENCHES:
     print(f"== {bench.__name__}: {(bench.__doc__ or '').splitlines()[0]}", flush=True)
     bench.main()

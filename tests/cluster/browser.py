@@ -43,15 +43,15 @@ def find() -> Path:
 
 def build() -> None:
     """Make what find() needs, if it is not there. Raises apt.SetupError."""
-    roots.cache().mkdir(parents=True, exist_ok=True)
-    if _root().exists():
-        return
-    with roots.renamed_when_done(_root()) as folder:
-        apt.unpack(PACKAGES, SUITE, folder)
-        for name in roots.UNUSED:
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("dev", "proc", "tmp"):
-            (folder / name).mkdir(exist_ok=True)
+    with roots.lock():
+        if _root().exists():
+            return
+        with roots.renamed_when_done(_root()) as folder:
+            apt.unpack(PACKAGES, SUITE, folder)
+            for name in roots.UNUSED:
+                shutil.rmtree(folder / name, ignore_errors=True)
+            for name in ("dev", "proc", "tmp"):
+                (folder / name).mkdir(exist_ok=True)
 
 
 def run(work: Path, *options: str) -> tuple[str, str]:

@@ -10,8 +10,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("job", "Show what a job had, what it used of that, and what would have done."),
     "report": ("report", "Show who used what, and which smaller slices would have done."),
     "collect": ("collect", "Gather the records of many nodes into one database."),
-    "prune": ("prune", "Remove this node's old files that were collected."),
-    "ship": ("ship", "Print what was added to this node's records, for a collect."),
+    "prune": ("prune", "Remove nodes' old files of which the database has all."),
+    "ship": ("ship", "Print what was added to this node's records; collect --from runs it."),
+    "discard": ("discard", "Remove what the database has of this node; prune --from runs it."),
     "admin-comment": ("admin_comment", "Store jobs' figures in Slurm's accounting, for jobstats."),
 }
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from slurm_mig.cli.common import root_of, root_option, say
-from slurm_mig.cli.usage.options import db_option
+from slurm_mig.cli.usage.options import db_option, way_to
 
 if TYPE_CHECKING:
     from slurm_mig.usage.store.collect import Collected
     from slurm_mig.usage.store.database import Store
-    from slurm_mig.usage.store.fetch import Way
 
 
 @click.command("collect")
@@ -71,7 +70,7 @@ def command(
     with opened(root, db, make=True) as store:
         with shown() as watch:
             if nodes is not None:
-                names, way = _remote(root, nodes)
+                names, way = way_to(root, nodes, "ship")
                 done = fetch(store, names, way, watch=watch)
             else:
                 own = under(root, USAGE)
@@ -91,23 +90,6 @@ def _comment(ctx: click.Context, db: str | None) -> int:
     words = [] if db is None else ["--db", db]
     with admin_comment.command.make_context("admin-comment", words, parent=ctx) as inner:
         return int(admin_comment.command.invoke(inner))
-
-
-def _remote(root: Path, nodes: str) -> tuple[list[str], "Way"]:
-    """The nodes, and how they are asked."""
-    from slurm_mig.errors import UsageError
-    from slurm_mig.reconfigure.settings import load
-    from slurm_mig.slurm.config.hostlist import expand
-    from slurm_mig.slurm.reach import ClusterShellReach
-    from slurm_mig.usage.store.fetch import Way
-
-    site = load(root)
-    reach = ClusterShellReach(site.remote_worker, site.fanout, site.remote_command)
-    try:
-        names = list(dict.fromkeys(expand(nodes)))
-    except ValueError as why:
-        raise UsageError(f"--from: {why}") from None
-    return names, Way(reach, (*site.remote_slurm_mig, "usage", "ship"))
 
 
 def _let_users_see(root: Path, store: "Store") -> None:

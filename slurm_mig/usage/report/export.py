@@ -22,6 +22,7 @@ DAYS = 90
 MOST = 20_000  # records of one user
 _STATE = "exported.json"
 _LIMIT = 1 << 16
+_AT_ONCE = 500  # users of one question: databases limit its length
 _SUFFIX = ".jsonl"
 _DAY_S = 86400
 
@@ -46,8 +47,11 @@ def publish(root: Path, store: Store, most: int = MOST) -> int:
     with _Folder(root) as folder:
         last = _last(folder, store)
         uids = [uid for uid in lines.uids_after(store, last, newest) if uid != 0]
-        for uid, texts in lines.of_users(store, uids, time.time() - DAYS * _DAY_S, most):
-            _write(folder, uid, "".join(f"{text}\n" for text in texts).encode())
+        since = time.time() - DAYS * _DAY_S
+        for first in range(0, len(uids), _AT_ONCE):
+            some = uids[first : first + _AT_ONCE]
+            for uid, texts in lines.of_users(store, some, since, most):
+                _write(folder, uid, "".join(f"{text}\n" for text in texts).encode())
         state = json.dumps({"database": store.name, "id": newest}).encode()
         rootfiles.replace_file(folder, _STATE, state, 0o600)
     return len(uids)

@@ -150,8 +150,14 @@ def _sampled_lines(one: Slice) -> Iterator[str]:
     elif one.activity_shared_gi is not False:
         yield "activity is that of the GPU instance, which others may have shared"
     if one.energy_joules is not None:
-        yield f"energy: about {energy(one.energy_joules)}, its share of its GPU's: an estimate"
+        yield _energy(one.energy_joules, one.energy_share)
     yield sampling(one)
+
+
+def _energy(joules: float, share: float | None) -> str:
+    if share == 1.0:
+        return f"energy: {energy(joules)}, all of its GPU's"
+    return f"energy: about {energy(joules)}, its share of its GPU's: an estimate"
 
 
 def _notes(usage: JobUsage) -> Iterator[str]:

@@ -113,11 +113,10 @@ def take(
     store: Store, source: str, before: Place, piece: Piece, nodes: Sequence[str] | None = None
 ) -> Collected | None:
     """Store one piece of a source that was at `before`; None where it is not any more."""
-    goes_on = piece.begin == before.mark.position
     batch = batch_of(piece, nodes)
-    lines = before.lines if goes_on else 0
-    added = add(store, source, before, Place(piece.end, lines + batch.lines), batch)
-    return None if added is None else _collected(source, lines, batch, added)
+    start = before if piece.begin == before.mark.position else Place()
+    added = add(store, source, before, start, piece.end, batch)
+    return None if added is None else _collected(source, start.lines, batch, added)
 
 
 def _collected(source: str, lines: int, batch: Batch, added: Added) -> Collected:

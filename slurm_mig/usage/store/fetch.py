@@ -53,7 +53,7 @@ def _round(store: Store, nodes: Sequence[str], way: Way) -> tuple[list[str], Col
     done, more = Collected(), []
     for node in nodes:
         try:
-            sent = _sent(answers[node])
+            sent = read_answer(sent_by(answers[node]))
             for part in _take_all(store, node, sent):
                 done = done.and_also(part)
         except Malformed as why:
@@ -69,11 +69,12 @@ def _known(store: Store, node: str) -> Mapping[str, Mark]:
     return {name.removeprefix(prefix): at.mark for name, at in places(store, prefix).items()}
 
 
-def _sent(answer: Answer) -> Sent:
+def sent_by(answer: Answer) -> bytes:
+    """What a node printed. Raises Malformed where its command failed."""
     if answer.code != 0:
         words = printable(answer.err[-2000:].decode("utf-8", "backslashreplace"))
         raise Malformed(words or "it did not answer")
-    return read_answer(answer.out)
+    return answer.out
 
 
 def _take_all(store: Store, node: str, sent: Sent) -> Iterator[Collected]:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from slurm_mig.system.printable import printable
 from slurm_mig.usage.store.piece import Mark, Piece
 from slurm_mig.usage.store.shape import MAX_LINE
 
@@ -30,6 +31,22 @@ class Malformed(Exception):
     """Nothing of the kind that was expected; the text says what is wrong."""
 
 
+class Order(NamedTuple):
+    """Which files a node is to remove: of months before `before`, and as the marks know them."""
+
+    before: str
+    known: Mapping[str, Mark]
+    dry_run: bool
+
+
+class Pruned(NamedTuple):
+    """What became of a file of an earlier month; `why` it stays, or None: it was removed."""
+
+    file: str
+    size_bytes: int
+    why: str | None
+
+
 class Sent(NamedTuple):
     """An answer: pieces with their files' names, in order; `more`: there is more to ask for."""
 
@@ -44,7 +61,43 @@ def question(known: Mapping[str, Mark]) -> bytes:
 
 def read_question(data: bytes) -> dict[str, Mark]:
     """How far the collect knows each file. Raises Malformed."""
+    return _known(_object(data))
+
+
+def order(given: Order) -> bytes:
+    """What a node is told to remove."""
+    return json.dumps({"version": VERSION, **given._asdict()}).encode()
+
+
+def read_order(data: bytes) -> Order:
+    """What is to be removed. Raises Malformed."""
     tree = _object(data)
+    known, before, dry_run = _known(tree), tree.get("before"), tree.get("dry_run")
+    if not isinstance(before, str) or not FILE.fullmatch(f"{before}.jsonl"):
+        raise Malformed("before: no month")
+    if not isinstance(dry_run, bool):
+        raise Malformed("dry_run: neither true nor false")
+    return Order(before, known, dry_run)
+
+
+def pruned_line(one: Pruned) -> str:
+    """What became of one file."""
+    return json.dumps(one._asdict())
+
+
+def read_pruned(data: bytes) -> tuple[Pruned, ...]:
+    """What became of a node's files. Raises Malformed."""
+    return tuple(_pruned(tree) for tree in _lines(data)[0])
+
+
+def _pruned(tree: Mapping[str, Any]) -> Pruned:
+    why = tree.get("why")
+    if why is not None and not isinstance(why, str):
+        raise Malformed("why: no text")
+    return Pruned(_file(tree), _place(tree.get("size_bytes")), why and printable(why))
+
+
+def _known(tree: Mapping[str, Any]) -> dict[str, Mark]:
     known = tree.get("known")
     if tree.get("version") != VERSION:
         raise Malformed(f"a question of version {VERSION} is expected on standard input")
@@ -67,17 +120,22 @@ def last_line(*, more: bool) -> str:
 
 def read_answer(data: bytes) -> Sent:
     """The pieces that a node sent. Raises Malformed."""
+    trees, more = _lines(data)
+    return Sent(tuple(map(_piece, trees)), more)
+
+
+def _lines(data: bytes) -> tuple[list[dict[str, Any]], bool]:
+    """The lines of an answer but the last, and whether that says that there is more."""
     lines = data.splitlines()
     end = _object(lines[-1]) if lines else {}
     if end.get("version") != VERSION or not isinstance(end.get("more"), bool):
         raise Malformed("its answer was cut off, or its slurm-mig is of another version")
-    return Sent(tuple(_piece(_object(line)) for line in lines[:-1]), end["more"])
+    return [_object(line) for line in lines[:-1]], end["more"]
 
 
 def _piece(tree: Mapping[str, Any]) -> tuple[str, Piece]:
-    file, begin, end, more = tree.get("file"), tree.get("begin"), tree.get("end"), tree.get("more")
-    if not isinstance(file, str) or not FILE.fullmatch(file):
-        raise Malformed("file: no name of a month's file")
+    begin, end, more = tree.get("begin"), tree.get("end"), tree.get("more")
+    file = _file(tree)
     if not isinstance(more, bool):
         raise Malformed("more: neither true nor false")
     piece = Piece(_place(begin), _unpacked(tree.get("data")), _mark(end), more)
@@ -86,6 +144,13 @@ def _piece(tree: Mapping[str, Any]) -> tuple[str, Piece]:
     if not whole_lines and not (piece.data == b"" and length > MAX_LINE):
         raise Malformed("a piece is not of the size that it says")
     return file, piece
+
+
+def _file(tree: Mapping[str, Any]) -> str:
+    file = tree.get("file")
+    if not isinstance(file, str) or not FILE.fullmatch(file):
+        raise Malformed("file: no name of a month's file")
+    return file
 
 
 def _unpacked(text: object) -> bytes:

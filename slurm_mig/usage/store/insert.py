@@ -15,10 +15,15 @@ _ASK = 500  # record ids in one question
 
 
 class Place(NamedTuple):
-    """How far a source was read: its mark, and how many lines stand before that."""
+    """How far a source was read: its mark, and how many lines stand before that.
+
+    `unkept` of these lines are in no table as they are: of a later version, records that came
+    again with another text, and damaged ones of which there were too many to note.
+    """
 
     mark: Mark = START
     lines: int = 0
+    unkept: int = 0
 
 
 class Added(NamedTuple):
@@ -48,8 +53,10 @@ def place_of(store: Store, source: str) -> Place:
         return _current(connection, source)
 
 
-def add(store: Store, source: str, before: Place, after: Place, batch: Batch) -> Added | None:
-    """Store a piece that lies between two places of a source.
+def add(
+    store: Store, source: str, before: Place, start: Place, end: Mark, batch: Batch
+) -> Added | None:
+    """Store a piece of a source that is at `before`; the piece lies between `start` and `end`.
 
     None, and nothing is stored, where the source is not at `before` any more: another collect
     was faster. Raises StoreError; then nothing is stored either.
@@ -58,9 +65,11 @@ def add(store: Store, source: str, before: Place, after: Place, batch: Batch) ->
         if _current(connection, source) != before:
             return None
         added = _add_records(connection, batch)
-        _add_damaged(connection, source, after.lines - batch.lines, batch.bad)
+        _add_damaged(connection, source, start.lines, batch.bad)
+        newer = sum(bad.newer for bad in batch.bad)
+        unkept = start.unkept + newer + batch.bad_left_out + len(added.differing)
         connection.execute(sources.delete().where(sources.c.source == source))
-        row = (source, after.mark.position, after.lines, after.mark.digest)
+        row = (source, end.position, start.lines + batch.lines, unkept, end.digest)
         insert_rows(connection, sources, [row])
         return added
 
@@ -71,8 +80,8 @@ def _current(connection: Connection, source: str) -> Place:
 
 
 def _place(row: Sequence[Any]) -> tuple[str, Place]:
-    source, position, lines, digest = row
-    return source, Place(Mark(position, digest), lines)
+    source, position, lines, unkept, digest = row
+    return source, Place(Mark(position, digest), lines, unkept)
 
 
 def _add_records(connection: Connection, batch: Batch) -> Added:

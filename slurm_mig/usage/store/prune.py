@@ -1,40 +1,45 @@
 """Removing old files of a node: only those of which every line is in the database."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import NamedTuple
 
 from slurm_mig.errors import HookError, StoreError, UsageError
 from slurm_mig.system import rootfiles
 from slurm_mig.usage.store.batch import batch_of
 from slurm_mig.usage.store.database import Store
-from slurm_mig.usage.store.frames import FILE
+from slurm_mig.usage.store.frames import FILE, Pruned
 from slurm_mig.usage.store.insert import missing
 from slurm_mig.usage.store.piece import START
 from slurm_mig.usage.store.ship import USAGE
 from slurm_mig.usage.store.tail import open_file, read_piece
 
-
-class Pruned(NamedTuple):
-    """What became of a file of an earlier month; `why` it stays, or None: it was removed."""
-
-    file: str
-    size_bytes: int
-    why: str | None
+# Why a file stays, from its name, a handle and its size; None: it may go.
+WhyNot = Callable[[str, int, int], str | None]
 
 
 def prune(
     store: Store, root: Path, before: str, now: float, *, dry_run: bool = False
 ) -> Iterator[Pruned]:
-    """Remove the files of months earlier than `before` ("2026-09") that were collected whole.
+    """Remove this node's files of months before `before` ("2026-09") that the database has whole.
 
     This month's and the last one's always stay: the hooks still look into them. With `dry_run`
     all of it is looked at and nothing removed. Raises UsageError, or StoreError.
     """
-    _check_month(before, now)
+
+    def why_not(_: str, handle: int, size: int) -> str | None:
+        return _not_stored(store, handle, size)
+
+    return remove_files(root, before, now, why_not, dry_run=dry_run)
+
+
+def remove_files(
+    root: Path, before: str, now: float, why_not: WhyNot, *, dry_run: bool
+) -> Iterator[Pruned]:
+    """Remove the files of months before `before` that may go. Raises UsageError, or StoreError."""
+    check_month(before, now)
     try:
         folder = rootfiles.open_folder(str(root), USAGE)
     except FileNotFoundError:
@@ -44,12 +49,13 @@ def prune(
     try:
         for name in sorted(filter(FILE.fullmatch, os.listdir(folder))):  # noqa: PTH208 (a handle)
             if name < before:
-                yield _pruned(store, folder, name, dry_run=dry_run)
+                yield _pruned(folder, name, why_not, dry_run=dry_run)
     finally:
         os.close(folder)
 
 
-def _check_month(before: str, now: float) -> None:
+def check_month(before: str, now: float) -> None:
+    """That it is a month, and none of the last two. Raises UsageError."""
     today = datetime.fromtimestamp(now, UTC).date()
     last = (today.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
     if not FILE.fullmatch(f"{before}.jsonl"):
@@ -60,14 +66,14 @@ def _check_month(before: str, now: float) -> None:
         )
 
 
-def _pruned(store: Store, folder: int, name: str, *, dry_run: bool) -> Pruned:
+def _pruned(folder: int, name: str, why_not: WhyNot, *, dry_run: bool) -> Pruned:
     try:
         handle = open_file(name, folder)
     except OSError as error:
         return Pruned(name, 0, str(error.strerror))
     try:
         size = os.fstat(handle).st_size
-        why = _why_not(store, handle, size)
+        why = why_not(name, handle, size)
         if why is None and not dry_run:
             why = _remove(folder, name, handle, size)
         return Pruned(name, size, why)
@@ -75,7 +81,7 @@ def _pruned(store: Store, folder: int, name: str, *, dry_run: bool) -> Pruned:
         os.close(handle)
 
 
-def _why_not(store: Store, handle: int, size: int) -> str | None:
+def _not_stored(store: Store, handle: int, size: int) -> str | None:
     """What of the file is not in the database."""
     mark, lines = START, 0
     while (piece := read_piece(handle, mark)) is not None:

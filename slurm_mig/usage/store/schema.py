@@ -80,13 +80,15 @@ texts = Table(
     Column("json", Text, nullable=False),
 )
 
-# How far each file was read. `digest` is of what stands before `position` (tail.py).
+# How far each file was read. `digest` is of what stands before `position` (tail.py); `unkept`
+# counts lines of it whose text is in no table.
 sources = Table(
     "usage_sources",
     metadata,
     Column("source", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("lines", BigInteger, nullable=False),
+    Column("unkept", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),
 )
 

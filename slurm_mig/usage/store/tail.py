@@ -13,7 +13,7 @@ import stat
 from slurm_mig.usage.store.piece import Mark, Piece
 from slurm_mig.usage.store.shape import MAX_LINE
 
-LIMIT = 4 << 20  # bytes of a piece
+LIMIT = 8 << 20  # bytes of a piece
 _SPAN = 4096  # bytes that the digest covers: the last record or two, with their ids
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK = 1 << 20
@@ -37,7 +37,7 @@ def read_piece(handle: int, mark: Mark, limit: int = LIMIT) -> Piece | None:
     It begins at 0 where the file is another one than that of the mark. `limit` is at least
     MAX_LINE. Raises OSError.
     """
-    begin = mark.position if _is_same(handle, mark) else 0
+    begin = mark.position if is_same(handle, mark) else 0
     data = _read(handle, begin, max(limit, MAX_LINE + 1))
     whole = data.rfind(b"\n") + 1
     if whole:
@@ -50,7 +50,8 @@ def read_piece(handle: int, mark: Mark, limit: int = LIMIT) -> Piece | None:
     return Piece(begin, data[:whole], Mark(end, _digest(handle, end)), size > end)
 
 
-def _is_same(handle: int, mark: Mark) -> bool:
+def is_same(handle: int, mark: Mark) -> bool:
+    """Whether it is the file of the mark, as far as that goes. Raises OSError."""
     return mark.position == 0 or _digest(handle, mark.position) == mark.digest
 
 

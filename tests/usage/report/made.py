@@ -50,7 +50,7 @@ def sampled(peak_mib: float, **changes: Any) -> Tree:
         "gap_s": 0.0,
         "memory": {
             "method": "nvml-memory-info",
-            "min_mib": min(9.0, peak_mib),
+            "min_mib": min(9.0, peak_mib / 2),
             "mean_mib": peak_mib / 2,
             "peak_mib": peak_mib,
         },

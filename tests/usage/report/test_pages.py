@@ -29,7 +29,16 @@ UNSEEN = made.one_slice("1g.10gb", None)
 SHARED = made.one_slice("1c.3g.40gb", made.sampled(300.0, activity=made.activity(0.5, shared=True)))
 IDLE = made.one_slice(
     None,
-    made.sampled(9.0, processes={"method": "nvml-processes", "mean": 0.1, "peak": 1}),
+    made.sampled(
+        9.0,
+        processes={"method": "nvml-processes", "mean": 0.1, "peak": 1},
+        energy={
+            "method": "gpu-energy-by-slices",
+            "estimate": False,
+            "share": 1.0,
+            "joules": 72_000.0,
+        },
+    ),
     made.A100,
 )
 UNKNOWN_END = {"exit_code": None, "signal": None, "exit_unknown_why": "its epilog was killed"}
@@ -65,6 +74,11 @@ def golden(name: str, pages: list[Page]) -> None:
 @pytest.mark.parametrize("name", JOBS)
 def test_the_page_of_a_job(name: str) -> None:
     golden(f"job-{name}", [job_page(one, UTC) for one in jobs(made.rows(*JOBS[name]))])
+
+
+def test_the_page_that_the_documentation_shows_is_one() -> None:
+    docs = Path(__file__).resolve().parents[3] / "docs" / "usage.md"
+    assert (GOLDEN / "job-hopper.txt").read_text() in docs.read_text()
 
 
 @pytest.mark.parametrize("by", ["user", "profile"])

@@ -16,6 +16,7 @@ from slurm_mig.usage.store.piece import Mark, Piece
 from slurm_mig.usage.store.query import rows
 from slurm_mig.usage.store.schema import damaged, texts
 from slurm_mig.usage.store.shape import MAX_LINE, parse
+from slurm_mig.usage.store.tail import LIMIT
 from tests.hooks.fakenode import FakeNode
 from tests.usage.store.made import line, record, slice_
 
@@ -127,10 +128,13 @@ def test_a_file_of_rubbish_is_counted_and_not_kept(store: Store, file: Path) -> 
 
 
 def test_a_line_that_is_too_long_is_damaged(store: Store, file: Path) -> None:
-    add(file, b"x" * (5 * MAX_LINE) + b"\n" + line(3))
+    """Also one that is longer than what is read at a time."""
+    long = LIMIT + 5
+    add(file, b"x" * long + b"\n" + line(3) + b"y" * (MAX_LINE + 1) + b"\n")
     done = collect(store, [file])
-    assert (done.new, done.damaged) == (3, 1)
-    assert f":3: {5 * MAX_LINE + 1} bytes: longer than" in done.told[0]
+    assert (done.new, done.damaged) == (3, 2)
+    assert f":3: {long + 1} bytes: longer than" in done.told[0]
+    assert f":5: longer than {MAX_LINE} bytes" in done.told[1]
 
 
 def test_a_record_of_a_later_version_is_told_and_comes_in_after_an_update(
