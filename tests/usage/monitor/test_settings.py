@@ -20,6 +20,9 @@ period_s = 2
 gpm = false
 device_check = false
 command_names = true
+listen = "[::1]:9835"
+textfile_dir = "/run/node-exporter"
+labels_user = true
 """
 
 
