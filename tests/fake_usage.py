@@ -85,6 +85,10 @@ class UsageMachine:
         self.gpus = [fake_gpu(layout) for layout in self.layouts]
         self.began_s = self.now_s()
 
+    def gpu_uuid(self, gpu_index: int) -> str:
+        """As NVML tells it."""
+        return FakePartitionNvml(self.gpus).gpu(GpuIndex(gpu_index)).uuid
+
     def partition(self, gpu_index: int, layout: str) -> None:
         """Cut a GPU another way."""
         self.gpus[gpu_index] = fake_gpu(f"{self.models[gpu_index].key}={layout}")

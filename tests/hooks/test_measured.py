@@ -12,7 +12,7 @@ from tests.hooks.fakenode import BOOT_ID, FakeNode
 from tests.hooks.killing import deaths
 from tests.hooks.test_crash import Scenes
 
-CHECK = {"result": "exact", "extra": [], "missing": [], "why": None}
+CHECK: dict[str, Any] = {"result": "exact", "extra": [], "missing": [], "why": None}
 
 
 def measure(node: FakeNode, job_id: int, peak_mib: float) -> HandOver:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from slurm_mig.usage import figures, sums
+from slurm_mig.usage import figures, record, sums
 from slurm_mig.usage.sums import JobSums
 
 KEYS = [(0, 9, 0), (0, 10, 0), (1, -1, -1)]
@@ -20,15 +20,15 @@ def written(job: JobSums, times: int = 2) -> bytearray:
     return file
 
 
-def samples(file: bytes) -> float | None:
-    found = sums.read(file)
+def samples(file: bytearray) -> float | None:
+    found = sums.read(bytes(file))
     return None if found is None else found.slices[0][sums.SAMPLES]
 
 
 def test_the_newest_state_is_read() -> None:
     for times in range(1, 6):
         assert samples(written(sums.new(KEYS, 5.0), times)) == times
-    found = sums.read(written(sums.new(KEYS, 5.0)))
+    found = sums.read(bytes(written(sums.new(KEYS, 5.0))))
     assert found is not None
     assert [sums.key_of(row) for row in found.slices] == KEYS
     assert [row[0] for row in found.gpus] == [0.0, 1.0]
@@ -89,7 +89,7 @@ def test_rows_do_not_touch_each_other() -> None:
     assert not any(row[place] == 7.0 for row in job.gpus for place in range(sums.GPU))
 
 
-def identity(key: tuple[int, int, int]) -> dict[str, object]:
+def identity(key: sums.Key) -> record.Record:
     minor, gi_id, ci_id = (None if one < 0 else one for one in key)
     return {"gpu_minor": minor, "gi_id": gi_id, "ci_id": ci_id, "gpu_uuid": f"GPU-{minor}"}
 

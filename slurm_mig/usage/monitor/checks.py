@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from slurm_mig.usage.monitor.devices import DIFFERS, UNKNOWN, DeviceCheck, Looker
+from slurm_mig.usage.monitor.devices import DIFFERS, UNKNOWN, Looker, read
 from slurm_mig.usage.monitor.track import JobTrack
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
@@ -11,9 +11,11 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 class _State:
     """What was seen of one job, and when it is looked at next (None: never)."""
 
-    def __init__(self) -> None:
-        self.seen: DeviceCheck | None = None
-        self.next_s: float | None = 0.0
+    def __init__(self, track: JobTrack) -> None:
+        text = track.file.devices() if track.file else None
+        self.seen = None if text is None else read(text)
+        known = self.seen is not None and self.seen.result != UNKNOWN
+        self.next_s: float | None = None if known else 0.0
         self.pause_s = _FIRST_PAUSE_S
 
 
@@ -26,7 +28,9 @@ class Checks:
 
     def run(self, jobs: Mapping[str, JobTrack], now_s: float) -> list[str]:
         """Look where it is time to; a line for each job whose cgroup differs. Raises OSError."""
-        self._states = {name: self._states.get(name) or _State() for name in jobs}
+        self._states = {
+            name: self._states.get(name) or _State(track) for name, track in jobs.items()
+        }
         told = []
         for name, track in jobs.items():
             state = self._states[name]

@@ -35,6 +35,16 @@ class DeviceCheck(NamedTuple):
         return json.dumps(told).encode()
 
 
+def read(text: bytes) -> DeviceCheck | None:
+    """What `text()` wrote; None for anything else."""
+    try:
+        told = json.loads(text)
+        extra, missing = tuple(told["extra"]), tuple(told["missing"])
+        return DeviceCheck(str(told["result"]), extra, missing, told["why"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class MapOfSlices(NamedTuple):
     """All slices of the node: name -> the files that tell it from its neighbours."""
 

@@ -38,8 +38,6 @@ def add(gpu: Row, slices: list[Row], before: Power | None, now: Power, now_s: fl
     _spend(gpu, slices, spent_j, now_s - gpu[sums.POWER_LAST_S])
     gpu[sums.POWER_LAST_S] = now_s
     gpu[sums.LAST_MJ] = float(now.energy_mj or 0)
-    for row in slices:
-        row[sums.ENERGY_IS] = float(row[sums.SHARE] > 0)
 
 
 def _spend(gpu: Row, slices: list[Row], joules: float, seconds: float) -> None:
@@ -50,4 +48,6 @@ def _spend(gpu: Row, slices: list[Row], joules: float, seconds: float) -> None:
     stat.see(joules / seconds)
     stat.last(joules / seconds, seconds)
     for row in slices:
-        row[sums.JOULES] += joules * row[sums.SHARE]
+        if row[sums.SHARE]:
+            row[sums.ENERGY_IS] = 1.0
+            row[sums.JOULES] += joules * row[sums.SHARE]

@@ -59,6 +59,13 @@ class HandOver:
         """What was seen of the job's device cgroup. Raises OSError."""
         rootfiles.replace_file(self._place, f"{self._name}{DEVICES}", text, 0o600)
 
+    def devices(self) -> bytes | None:
+        """What was seen of it already, maybe by a daemon that was killed since."""
+        try:
+            return rootfiles.read_file(self._place, f"{self._name}{DEVICES}", _LIMIT)
+        except (OSError, HookError):
+            return None
+
     def close(self) -> None:
         """Leave it to the epilog."""
         os.close(self._handle)

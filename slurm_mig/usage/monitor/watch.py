@@ -6,6 +6,7 @@ caught: so none is missed between a look and a wait. Where a kernel has no dnoti
 """
 
 import fcntl
+import os
 import signal
 from types import TracebackType
 from typing import Final
@@ -22,6 +23,7 @@ class Watch:
     def __init__(self) -> None:
         self._signals = {signal.SIGIO, *_STOPS}
         self._before: set[int] = set()
+        self._handle: int | None = None
 
     def __enter__(self) -> "Watch":
         self._before = set(signal.pthread_sigmask(signal.SIG_BLOCK, self._signals))
@@ -30,17 +32,27 @@ class Watch:
     def __exit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
+        self._drop()
         while signal.sigtimedwait({signal.SIGIO}, 0):  # else it would end us now
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
     def over(self, folder: int) -> bool:
         """Hear of changes in an open folder; False where this kernel cannot tell of them."""
+        # A description of its own: listdir() closes a copy of what it is given, and any close
+        # of a description ends what was asked for by it (dnotify_flush).
+        self._drop()
+        self._handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:
-            fcntl.fcntl(folder, fcntl.F_NOTIFY, _WANTED)
+            fcntl.fcntl(self._handle, fcntl.F_NOTIFY, _WANTED)
         except OSError:
             return False
         return True
+
+    def _drop(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+        self._handle = None
 
     def wait(self, limit_s: float) -> str | None:
         """CHANGED or STOP, or None when the time is up."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,11 @@ class FakeClock:
 class Scene:
     """`gres` are the slices of all GPUs, as the gres map has them."""
 
+    machine: UsageMachine
+
     def __init__(self, root: Path, *layouts: str, **settings: Any) -> None:
         self.root, self.clock = root, FakeClock()
-        self.machine = UsageMachine(layouts, self.clock.boottime_s)
+        self.machine = self.make_machine(layouts)
         self.settings = MonitorSettings(**{"period_s": 1.0, "device_check": False, **settings})
         for folder in ("run/slurm-mig/jobs", "proc/sys/kernel/random"):
             (root / folder).mkdir(parents=True)
@@ -58,6 +60,10 @@ class Scene:
         self._began: dict[int, float] = {}
         self.monitor = self.start()
 
+    def make_machine(self, layouts: Sequence[str]) -> UsageMachine:
+        """The GPUs."""
+        return UsageMachine(layouts, self.clock.boottime_s)
+
     def start(self, open_nvml: OpenNvml | None = None) -> Monitor:
         """A new monitor, as after a crash of the one before: nothing of it is closed."""
         opening = open_nvml or self.machine.session
@@ -65,7 +71,7 @@ class Scene:
         return self.monitor
 
     def _slices(self, gpu: int) -> list[dict[str, Any]]:
-        uuid = f"GPU-00000000-0000-0000-0000-{gpu:012d}"
+        uuid = self.machine.gpu_uuid(gpu)
         whole = {"gpu_uuid": uuid, "gpu_minor": gpu, "gpu_name": "GPU", "gpu_index": gpu}
         files = [{"path": f"/dev/nvidia{gpu}", "major": 195, "minor": gpu}]
         devices = self.machine.mig_devices(gpu)

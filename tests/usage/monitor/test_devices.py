@@ -15,7 +15,7 @@ import pytest
 from slurm_mig.system import opening, within
 from slurm_mig.usage.monitor.checks import Checks
 from slurm_mig.usage.monitor.clock import MachineClock
-from slurm_mig.usage.monitor.devices import DeviceCheck, Looker, compare, parse
+from slurm_mig.usage.monitor.devices import DeviceCheck, Looker, compare, parse, read
 from slurm_mig.usage.monitor.jobs import HeldSlice, OpenJob, OpenJobs
 from slurm_mig.usage.monitor.monitor import Monitor
 from slurm_mig.usage.monitor.settings import MonitorSettings
@@ -172,17 +172,21 @@ class Seen:
         return self.answers.pop(0)
 
 
-def checked(node: FakeNode, *answers: DeviceCheck) -> tuple[list[str], list[str], int]:
+def checked(
+    node: FakeNode, *answers: DeviceCheck, known: bool = False
+) -> tuple[list[str], list[str], int]:
     """What was told, what stands in the file each time, and how many looks were left over."""
     machine = UsageMachine((), lambda: 0.0)
     monitor = Monitor(
         node.root, MonitorSettings(device_check=False), machine.session, MachineClock()
     )
     found = job(node)
+    file = node.run / f"usage/{found.name}.devices"
+    if not known:
+        file.unlink(missing_ok=True)
     monitor.meet({found.name: found})
     seen = Seen(*answers)
     checks, told, written = Checks(seen), [], []  # type: ignore[arg-type]
-    file = node.run / f"usage/{found.name}.devices"
     for second in range(0, 1000, 100):
         told += checks.run(monitor.jobs, float(second)) if seen.answers else []
         written.append(json.loads(file.read_text())["result"] if file.exists() else "-")
@@ -198,6 +202,20 @@ def test_once_it_is_known_nobody_looks_again(node: FakeNode) -> None:
     assert node.prolog() == 0
     assert checked(node, EXACT, DIFFERS) == ([], ["exact"], 1)
     assert checked(node, UNKNOWN, UNKNOWN, EXACT, DIFFERS) == ([], ["unknown", "exact"], 1)
+
+
+def test_a_new_daemon_does_not_look_again_where_it_is_known(node: FakeNode) -> None:
+    assert node.prolog() == 0
+    assert checked(node, EXACT) == ([], ["exact"], 0)
+    assert checked(node, UNKNOWN, known=True) == ([], ["exact"], 1)
+    assert checked(node, DIFFERS, DIFFERS)[1] == ["-", "differs"]
+    assert checked(node, EXACT, known=True)[1] == ["differs"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"result": "exact"}'])
+def test_what_is_damaged_was_not_looked_at(text: bytes) -> None:
+    assert read(text) is None
+    assert read(DIFFERS.text()) == DIFFERS
 
 
 def test_a_difference_counts_when_it_is_seen_twice(node: FakeNode) -> None:

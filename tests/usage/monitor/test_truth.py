@@ -232,6 +232,10 @@ def test_energy_is_shared_out_and_never_more_than_the_gpus(storm: Storm) -> None
         told, (power,) = usage(done)["energy"], done.record["power"]
         gpu = node.gres[done.run.place]["gpu_index"]
         spent = energy_j(node.machine, gpu, done.last_s) - energy_j(node.machine, gpu, done.first_s)
+        if told is None:
+            assert done.last_s == done.first_s  # one look at a counter tells nothing
+            assert power["joules"] is None
+            continue
         if told["joules"]:
             assert told["joules"] == pytest.approx(told["share"] * spent, rel=1e-3, abs=0.5)
             assert power["joules"] == pytest.approx(spent, rel=1e-3, abs=0.5)
@@ -243,14 +247,14 @@ def test_energy_is_shared_out_and_never_more_than_the_gpus(storm: Storm) -> None
 def test_a_day_takes_no_more_memory_than_an_hour(tmp_path: Path) -> None:
     import gc
 
-    node = Scene(tmp_path / "n", "h100-80gb=7x1g.10gb", period_s=60.0)
+    node = Scene(tmp_path / "n", "h100-80gb=7x1g.10gb", period_s=150.0)
     node.machine.loads.clear()
     counts = []
     for hour in range(24):
         for job in range(7):
             node.begin(100 * hour + job + 1, job)
             node.process(50_000 + job, 100 * hour + job + 1, start=hour)
-        node.tick(60.0, times=60)
+        node.tick(150.0, times=24)
         for job in range(7):
             node.end(100 * hour + job + 1)
         node.look()

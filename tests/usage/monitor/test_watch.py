@@ -58,9 +58,19 @@ def test_no_time_is_no_wait() -> None:
         assert watch.wait(-5.0) is None
 
 
-def test_what_cannot_be_watched_is_said(memory: Path) -> None:
-    reader, writer = os.pipe()
+def test_a_look_into_the_folder_does_not_end_it(memory: Path) -> None:
+    folder = os.open(memory, os.O_RDONLY)
     with Watch() as watch:
-        assert not watch.over(reader)
+        watch.over(folder)
+        assert os.listdir(folder) == []  # noqa: PTH208
+        (memory / "x").touch()
+        assert watch.wait(60) == CHANGED
+    os.close(folder)
+
+
+def test_no_folder_cannot_be_watched(memory: Path) -> None:
+    reader, writer = os.pipe()
+    with Watch() as watch, pytest.raises(NotADirectoryError):
+        watch.over(reader)
     os.close(reader)
     os.close(writer)
