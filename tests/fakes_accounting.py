@@ -32,15 +32,21 @@ class FakeAccounting:
         here = cluster in (None, self.cluster)
         return {job_id: self.known[job_id] for job_id in job_ids if here and job_id in self.known}
 
-    def set_admin_comment(self, job_id: int, cluster: str | None, text: str) -> None:
+    def set_admin_comment(self, shown: str, cluster: str | None, text: str) -> None:
         self._answer()
-        if cluster not in (None, self.cluster) or job_id not in self.known:
+        jobs = [job for job in self.known.values() if self._is(job, shown)]
+        if cluster not in (None, self.cluster) or not jobs:
             raise SlurmRefused("Request didn't affect anything")
-        if job_id in self.refuses:
-            raise SlurmRefused("your user doesn't have privilege to perform this action")
-        comment = text.lower() if self.spoils else text
-        self.known[job_id] = self.known[job_id]._replace(comment=comment)
-        self.written.append(job_id)
+        for job in jobs:
+            if job.job_id in self.refuses:
+                raise SlurmRefused("your user doesn't have privilege to perform this action")
+            comment = text.lower() if self.spoils else text
+            self.known[job.job_id] = job._replace(comment=comment)
+            self.written.append(job.job_id)
+
+    def _is(self, job: AccountedJob, shown: str) -> bool:
+        """An array's number means all of its tasks."""
+        return shown in (job.shown, str(job.job_id)) or job.shown.startswith(f"{shown}_")
 
     def _answer(self) -> None:
         self.questions += 1

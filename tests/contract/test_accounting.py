@@ -27,7 +27,7 @@ NOBODY = 999_999
 
 
 class Scene:
-    """A database in which jobs 1 (on n1) and 2 (on both nodes) have ended."""
+    """A database in which jobs have ended: 1 (on n1), 2 (on both nodes), an array 3 of two."""
 
     def __init__(self, accounting: Accounting, cluster: Cluster | None = None) -> None:
         self.accounting, self.cluster = accounting, cluster
@@ -40,13 +40,15 @@ def _fake() -> Scene:
     made = FakeAccounting()
     now = time.time()
     for job_id, nodes in ((1, ("n1",)), (2, ("n1", "n2"))):
-        made.add(AccountedJob(job_id, now - 9, now - 1, nodes, len(nodes), "", None))
+        made.add(AccountedJob(job_id, f"{job_id}", now - 9, now - 1, nodes, len(nodes), "", None))
+    for job_id, shown in ((3, "3_2"), (4, "3_1")):
+        made.add(AccountedJob(job_id, shown, now - 9, now - 1, ("n1",), 1, "", None))
     return Scene(made)
 
 
 def _ended(scene: Scene) -> bool:
-    found = scene.accounting.jobs([1, 2], None)
-    return len(found) == 2 and all(job.end is not None for job in found.values())
+    found = scene.accounting.jobs([1, 2, 3, 4], None)
+    return len(found) == 4 and all(job.end is not None for job in found.values())
 
 
 @pytest.fixture(scope="module", params=["fake", SLURM])
@@ -65,7 +67,9 @@ def scene(
         made = Scene(SacctAccounting(path), running)
         running.srun("--gres=gpu:3g.40gb:1", "true")
         running.srun("-N2", "--gres=gpu:1g.10gb:1", "true")
-        assert until(lambda: _ended(made))
+        array = ["sbatch", "-D", "/", "-o", "/dev/null", "--array=1-2", "--gres=gpu:1g.10gb:1"]
+        running.exec("ctl", [*array, "--wrap", "true"])
+        assert until(lambda: _ended(made), 60)
         yield made
 
 
@@ -87,36 +91,53 @@ def test_jobs_that_ended(scene: Scene) -> None:
 def test_a_comment_reads_back_as_it_was_written(scene: Scene) -> None:
     assert scene.accounting.version() >= KEEPS_CASE
     for text in ("JS1:H4sIAbC+/dE==", "a b|c\nd", "x" * blob.LONGEST, ""):
-        scene.accounting.set_admin_comment(2, "simulated", text)
+        scene.accounting.set_admin_comment("2", "simulated", text)
         assert scene.job(2).comment == text
     assert scene.job(1).comment == ""
 
 
+def test_the_tasks_of_an_array_have_each_their_own(scene: Scene) -> None:
+    found = scene.accounting.jobs([3, 4], None)
+    assert sorted(job.shown for job in found.values()) == ["3_1", "3_2"]
+    assert scene.accounting.jobs([3], None).keys() == {3}
+    for job in found.values():
+        scene.accounting.set_admin_comment(job.shown, "simulated", f"of {job.shown}")
+    again = scene.accounting.jobs([3, 4], None)
+    assert {job.comment for job in again.values()} == {"of 3_1", "of 3_2"}
+    assert all(job.comment == f"of {job.shown}" for job in again.values())
+    scene.accounting.set_admin_comment("3", "simulated", "")  # the trap: it means both
+    assert {job.comment for job in scene.accounting.jobs([3, 4], None).values()} == {""}
+
+
 def test_a_job_that_nobody_knows(scene: Scene) -> None:
     with pytest.raises(SlurmRefused):
-        scene.accounting.set_admin_comment(NOBODY, "simulated", "x")
+        scene.accounting.set_admin_comment(f"{NOBODY}", "simulated", "x")
     with pytest.raises(SlurmRefused):
-        scene.accounting.set_admin_comment(1, "elsewhere", "x")
+        scene.accounting.set_admin_comment("1", "elsewhere", "x")
 
 
 def test_the_command_stores_what_jobstats_reads(scene: Scene, tmp_path: Path) -> None:
     if scene.cluster is None:
         return  # of the fake: tests/usage/jobstats/test_store.py
     lines = [
-        record(job_id, mig(0, 9), node=node, start=job.start, end=job.end)
-        for job_id in (1, 2)
+        record(job_id, mig(0, job_id), node=node, start=job.start, end=job.end)
+        for job_id in (1, 2, 3, 4)
         for job in [scene.job(job_id)]
-        for node in (["n1"] if job_id == 1 else ["n1", "n2"])
+        for node in (["n1", "n2"] if job_id == 2 else ["n1"])
     ]
     file = scene.cluster.folder / "records.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert _admin_comment(scene.cluster, file) == {1: "stored", 2: "stored"}
-    assert _admin_comment(scene.cluster, file) == {1: "present", 2: "present"}
+    assert _admin_comment(scene.cluster, file) == dict.fromkeys((1, 2, 3, 4), "stored")
+    assert _admin_comment(scene.cluster, file) == dict.fromkeys((1, 2, 3, 4), "present")
     one = read(scene.job(1).comment)
-    assert one.memory == [("n1", "0.9", round(3100.5 * 2**20), 9728 << 20)]
-    assert one.utilization == [("n1", "0.9", 25)]
+    assert one.memory == [("n1", "0.1", round(3100.5 * 2**20), 9728 << 20)]
+    assert one.utilization == [("n1", "0.1", 25)]
     assert one.cpu is not None
     assert one.cpu[0][2] == 1
+    for job_id in (3, 4):
+        memory = read(scene.job(job_id).comment).memory
+        assert memory is not None
+        assert [row[1] for row in memory] == [f"0.{job_id}"]
     two = read(scene.job(2).comment)
     assert two.memory is not None
     assert [row[0] for row in two.memory] == ["n1", "n2"]
@@ -137,5 +158,5 @@ def test_before_23_02_a_comment_comes_back_in_lower_case(tmp_path: Path) -> None
         running.srun("true")
         assert until(lambda: 1 in old.jobs([1], None) and old.jobs([1], None)[1].end is not None)
         assert old.version() < KEEPS_CASE
-        old.set_admin_comment(1, None, "JS1:H4sIAbC+/dE==")
+        old.set_admin_comment("1", None, "JS1:H4sIAbC+/dE==")
         assert old.jobs([1], None)[1].comment == "js1:h4siabc+/de=="

@@ -25,11 +25,14 @@ class HostFigures(NamedTuple):
 class AccountedJob(NamedTuple):
     """The last run of a job. `end` is None while it runs, `start` before.
 
+    `job_id` is Slurm's own number, `shown` what names only this job: of a task of an array "7_2".
+    The number of one task is that of the array too, and would mean all of them.
     `gpus` is how many gres/gpu it had, where the site accounts them. `host` is there only for a
     job of one node: Slurm does not account by node.
     """
 
     job_id: int
+    shown: str
     start: float | None
     end: float | None
     nodes: tuple[str, ...]
@@ -47,5 +50,5 @@ class Accounting(Protocol):
     def jobs(self, job_ids: Sequence[int], cluster: str | None) -> Mapping[int, AccountedJob]:
         """Those of these jobs that it knows."""
 
-    def set_admin_comment(self, job_id: int, cluster: str | None, text: str) -> None:
-        """Replace the job's AdminComment. SlurmRefused where there is no such job."""
+    def set_admin_comment(self, shown: str, cluster: str | None, text: str) -> None:
+        """Replace the AdminComment of the job of that name. SlurmRefused where there is none."""

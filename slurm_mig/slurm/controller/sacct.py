@@ -11,6 +11,7 @@ from slurm_mig.slurm.controller.accounting import AccountedJob
 from slurm_mig.slurm.version import SlurmVersion
 
 TIMEOUT_S = 60.0  # a database with years of jobs in it takes its time
+_SHOWN = re.compile(r"[0-9]+(?:[_+][0-9]+)?")
 _CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -37,11 +38,15 @@ class SacctAccounting:
         asked += [f"--jobs={','.join(str(int(job_id)) for job_id in job_ids)}"]
         if cluster is not None:
             asked += [f"--clusters={_checked(cluster)}"]
-        return sacct_text.jobs(self._ask(asked), separator)
+        found = sacct_text.jobs(self._ask(asked), separator)
+        # Of an array, and of a heterogeneous job, all parts come along.
+        return {job_id: found[job_id] for job_id in job_ids if job_id in found}
 
-    def set_admin_comment(self, job_id: int, cluster: str | None, text: str) -> None:
+    def set_admin_comment(self, shown: str, cluster: str | None, text: str) -> None:
         """As the port."""
-        which = [f"jobid={int(job_id)}"]
+        if not _SHOWN.fullmatch(shown):
+            raise SlurmError(f"{shown!a} is no name of one job")
+        which = [f"jobid={shown}"]
         if cluster is not None:
             which += [f"cluster={_checked(cluster)}"]
         change = ["sacctmgr", "--immediate", "update", "job", "where", *which]

@@ -14,8 +14,8 @@ from slurm_mig.slurm.controller.accounting import AccountedJob, HostFigures
 from slurm_mig.slurm.records.fold import expand
 
 FIELDS = (
-    "JobIDRaw", "Start", "End", "NodeList", "AllocTRES", "NCPUS", "TotalCPU", "TRESUsageInTot",
-    "AdminComment",
+    "JobIDRaw", "JobID", "Start", "End", "NodeList", "AllocTRES", "NCPUS", "TotalCPU",
+    "TRESUsageInTot", "AdminComment",
 )  # fmt: skip
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)")
@@ -56,6 +56,7 @@ def _job(row: Row, its_rows: Sequence[Row]) -> AccountedJob:
     gpus = _tres(row["AllocTRES"]).get("gres/gpu", "")
     return AccountedJob(
         int(row["JobIDRaw"]),
+        row["JobID"],
         _time(row["Start"]),
         _time(row["End"]),
         nodes,

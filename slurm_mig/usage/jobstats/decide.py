@@ -43,12 +43,13 @@ class Options(NamedTuple):
 class Decision(NamedTuple):
     """`action`: store, present, kept, waits or skipped; `why` for a person.
 
-    `comment` is the text to store.
+    `comment` is the text to store, `shown` the job's own name.
     """
 
     action: str
     why: str = ""
     comment: str = ""
+    shown: str = ""
 
 
 def decide(
@@ -68,7 +69,7 @@ def decide(
     if not has_gpu_figures(made):
         return Decision("skipped", "nothing was measured")
     told = f"without {', '.join(missing)}: no record" if missing else ""
-    return _unless_there(job.comment, made, told, options)
+    return _unless_there(job.comment, made, told, options)._replace(shown=job.shown)
 
 
 def _unless_there(comment: str, made: Blob, told: str, options: Options) -> Decision:

@@ -59,20 +59,18 @@ def _batch(
         job_id: decide(runs[cluster, job_id], known.get(job_id), now, options) for job_id in job_ids
     }
     if not options.dry_run:
-        decided = {
-            job_id: _kept(accounting, cluster, job_id, one) for job_id, one in decided.items()
-        }
+        decided = {job_id: _kept(accounting, cluster, one) for job_id, one in decided.items()}
         decided = _verified(accounting, cluster, decided)
     for job_id, decision in decided.items():
         action = "would-store" if decision.action == "store" else decision.action
         yield Outcome(job_id, cluster, action, decision.why)
 
 
-def _kept(accounting: Accounting, cluster: str | None, job_id: int, decision: Decision) -> Decision:
+def _kept(accounting: Accounting, cluster: str | None, decision: Decision) -> Decision:
     if decision.action != "store":
         return decision
     try:
-        accounting.set_admin_comment(job_id, cluster, decision.comment)
+        accounting.set_admin_comment(decision.shown, cluster, decision.comment)
     except SlurmNotAnswering:
         raise
     except SlurmError as why:

@@ -47,7 +47,7 @@ class Site:
     def rows(self, comments: dict[int, str], start: float = 1001, end: float = 1099) -> None:
         span = "|".join(_stamp(when) for when in (start, end))
         rows = [
-            f"{job}|{span}|n1|gres/gpu=1,mem=8G|2|00:05|mem=3M|{text}|"
+            f"{job}|{job}|{span}|n1|gres/gpu=1,mem=8G|2|00:05|mem=3M|{text}|"
             for job, text in comments.items()
         ]
         (self.folder / "sacct.rows").write_text("\n".join(rows) + "\n")

@@ -55,11 +55,20 @@ def test_no_jobs_are_no_question(commands: Commands) -> None:
 
 
 def test_a_comment_is_one_word_of_the_command(commands: Commands) -> None:
-    commands.accounting.set_admin_comment(7, "tiger", "JS1:a b;c")
+    commands.accounting.set_admin_comment("7", "tiger", "JS1:a b;c")
     assert commands.ran() == [
         *("sacctmgr", "--immediate", "update", "job", "where", "jobid=7", "cluster=tiger"),
         *("set", "AdminComment=JS1:a b;c"),
     ]
+
+
+def test_a_task_of_an_array_is_named_as_such(commands: Commands) -> None:
+    for shown in ("7_2", "7+1"):
+        commands.accounting.set_admin_comment(shown, None, "x")
+        assert f"jobid={shown}" in commands.ran()
+    for shown in ("", "7_[1-2]", "7,8", "7 8", "all", "-7", "7\n", "7_2_3"):
+        with pytest.raises(SlurmError, match="no name of one job"):
+            commands.accounting.set_admin_comment(shown, None, "x")
 
 
 @pytest.mark.parametrize("cluster", ["", "-a", "a,b", "a b", "all=x", "a\n", "é"])
@@ -67,7 +76,7 @@ def test_what_is_no_cluster_is_never_given_to_a_command(commands: Commands, clus
     with pytest.raises(SlurmError, match="no name of a cluster"):
         commands.accounting.jobs([7], cluster)
     with pytest.raises(SlurmError, match="no name of a cluster"):
-        commands.accounting.set_admin_comment(7, cluster, "x")
+        commands.accounting.set_admin_comment("7", cluster, "x")
     assert not commands.log.exists()
 
 
@@ -85,4 +94,4 @@ def test_a_database_that_is_down_and_one_that_refuses(commands: Commands) -> Non
         commands.accounting.jobs([7], None)
     commands.write("sacctmgr", "echo ' Nothing modified' >&2; exit 1")
     with pytest.raises(SlurmRefused, match="Nothing modified"):
-        commands.accounting.set_admin_comment(7, None, "x")
+        commands.accounting.set_admin_comment("7", None, "x")

@@ -7,14 +7,14 @@ from slurm_mig.slurm.controller import sacct_text
 from slurm_mig.slurm.controller.accounting import HostFigures
 
 SEEN = """\
-1x%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xbilling=1,cpu=1,gres/gpu=1,mem=1G,node=1x%x1x%x00:00.001x%xx%xJS1:H4s+/==x%x
-1.extern%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,node=1x%x1x%x00:00x%xmem=12Kx%xx%x
-1.batchx%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,mem=1G,node=1x%x1x%x00:00x%xcpu=00:00:00,mem=1092Kx%xx%x
-1.0x%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,mem=0,node=1x%x1x%x00:00.001x%xcpu=00:00:00,energy=0,mem=2752K,vmem=143008Kx%xx%x
-2x%x2026-11-24T08:48:10x%xUnknownx%xn[1-2]x%xbilling=2,cpu=2,node=2x%x2x%x1-02:03:04x%xx%xtwo
+1x%x1x%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xbilling=1,cpu=1,gres/gpu=1,mem=1G,node=1x%x1x%x00:00.001x%xx%xJS1:H4s+/==x%x
+1.externx%x1.externx%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,node=1x%x1x%x00:00x%xmem=12Kx%xx%x
+1.batchx%x1.batchx%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,mem=1G,node=1x%x1x%x00:00x%xcpu=00:00:00,mem=1092Kx%xx%x
+1.0x%x1.0x%x2026-11-24T08:48:10x%x2026-11-24T08:48:20x%xn1x%xcpu=1,mem=0,node=1x%x1x%x00:00.001x%xcpu=00:00:00,energy=0,mem=2752K,vmem=143008Kx%xx%x
+2x%x2x%x2026-11-24T08:48:10x%xUnknownx%xn[1-2]x%xbilling=2,cpu=2,node=2x%x2x%x1-02:03:04x%xx%xtwo
 lines|and a x% of thisx%x
-3x%xUnknownx%xUnknownx%xNone assignedx%xx%x0x%x00:00:00x%xx%xx%x
-""".replace("1.extern%x", "1.externx%x")
+3x%x3x%xUnknownx%xUnknownx%xNone assignedx%xx%x0x%x00:00:00x%xx%xx%x
+"""
 
 
 def test_jobs_with_what_their_steps_tell() -> None:
@@ -35,7 +35,7 @@ def test_jobs_with_what_their_steps_tell() -> None:
     [("00:01.500", 1.5), ("01:02:03", 3723.0), ("2-00:00:01", 172801.0), ("", None), ("x", None)],
 )
 def test_cpu_time(cpu_time: str, seconds: float | None) -> None:
-    row = ["7", "", "", "n1", "mem=1.50T", "x", cpu_time, "mem=0", ""]
+    row = ["7", "7", "", "", "n1", "mem=1.50T", "x", cpu_time, "mem=0", ""]
     host = sacct_text.jobs("|".join([*row, "\n"]), "|")[7].host
     assert host == HostFigures(None, 3 << 39, None, seconds)
 
@@ -48,8 +48,8 @@ def test_nothing() -> None:
     "text",
     [
         "1|2|\n",
-        "|".join(["x", *[""] * 8, "\n"]),
-        "|".join(["1", "", "", "n[1", *[""] * 5, "\n"]),
+        "|".join(["x", *[""] * 9, "\n"]),
+        "|".join(["1", "1", "", "", "n[1", *[""] * 5, "\n"]),
     ],
 )
 def test_what_it_never_printed(text: str) -> None:
@@ -58,6 +58,11 @@ def test_what_it_never_printed(text: str) -> None:
 
 
 def test_parts_of_a_heterogeneous_job_have_ids_of_their_own() -> None:
-    rows = [["8", "", "", "n1", *[""] * 5], ["8+0.batch", *[""] * 8], ["9", *[""] * 8]]
+    rows = [
+        ["8", "8+0", "", "", "n1", *[""] * 5],
+        ["8+0.batch", *[""] * 9],
+        ["9", "8+1", *[""] * 8],
+    ]
     text = "\n".join("|".join([*row, ""]) for row in rows) + "\n"
-    assert list(sacct_text.jobs(text, "|")) == [8, 9]
+    found = sacct_text.jobs(text, "|")
+    assert [(job.job_id, job.shown) for job in found.values()] == [(8, "8+0"), (9, "8+1")]

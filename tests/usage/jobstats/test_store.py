@@ -22,7 +22,7 @@ def of(job_id: int, node: str = "n1", **changes: Any) -> JobPart:
 def database(*job_ids: int) -> FakeAccounting:
     made = FakeAccounting()
     for job_id in job_ids:
-        made.add(AccountedJob(job_id, 1001.0, 1099.0, ("n1",), 1, "", None))
+        made.add(AccountedJob(job_id, f"{job_id}", 1001.0, 1099.0, ("n1",), 1, "", None))
     return made
 
 
@@ -42,6 +42,13 @@ def test_each_job_is_told_of_and_stored_once() -> None:
     assert actions(store(parts, slurm)) == {7: "stored", 8: "stored", 9: "waits"}
     assert read(slurm.known[7].comment).memory is not None
     assert actions(store(parts, slurm)) == {7: "present", 8: "present", 9: "waits"}
+    assert slurm.written == [7, 8]
+
+
+def test_the_tasks_of_an_array_do_not_overwrite_each_other() -> None:
+    slurm = database(7, 8)
+    slurm.known = {job_id: job._replace(shown=f"8_{job_id}") for job_id, job in slurm.known.items()}
+    assert actions(store([of(7), of(8)], slurm)) == {7: "stored", 8: "stored"}
     assert slurm.written == [7, 8]
 
 
