@@ -10,6 +10,7 @@ from tests.bench import (
     bench_gres,
     bench_hooks,
     bench_metrics,
+    bench_monitor,
     bench_plan,
     bench_report,
 )
@@ -20,9 +21,10 @@ BENCHES = (
     bench_plan,
     bench_hooks,
     bench_apply,
+    bench_monitor,
+    bench_metrics,
     bench_collect,
     bench_report,
-    bench_metrics,
 )
 for bench in BENCHES:
     print(f"== {bench.__name__}: {(bench.__doc__ or '').splitlines()[0]}", flush=True)
