@@ -9,6 +9,7 @@ from tests.bench import (
     bench_fold,
     bench_gres,
     bench_hooks,
+    bench_monitor,
     bench_plan,
     bench_report,
 )
@@ -20,6 +21,7 @@ BENCHES = (
     bench_hooks,
     bench_apply,
     bench_collect,
+    bench_monitor,
     bench_report,
 )
 for bench in BENCHES:

@@ -134,3 +134,41 @@ def check(gres: str, record: dict[str, Any]) -> None:
     else:
         assert found["activity"] is None
     assert found["errors"] == {"xids": [], "ecc_sram_uncorrected": 0}
+
+
+ALLOW = """\
+set -e
+for folder in $(find /sys/fs/cgroup/devices -type d -path "*/job_{0}*" | sort); do
+    for device in {1}; do echo "c $device rwm" >"$folder/devices.allow"; done
+done
+"""
+
+
+def test_a_slice_too_many_is_seen(cluster: Cluster) -> None:
+    (cluster.folder / "released").unlink(missing_ok=True)
+    script = f"touch /run/cluster/begun; {IDLE}"
+    asked = ["sbatch", "--parsable", "-D", "/", "-o", "/dev/null", f"--gres=gpu:{H100}_1g.10gb:1"]
+    job = int(cluster.exec(CONTROLLER, [*asked, "--wrap", script]).stdout.partition(";")[0])
+    # Slurm's own constraints are set by then.
+    hooking.wait_for((cluster.folder / "begun").exists, "begin of the job", cluster)
+    open_record = cluster.node("n1").root / f"run/slurm-mig/jobs/{job}.json"
+    mine = json.loads(open_record.read_text())["record"]["slices"][0]
+    other = next(
+        one
+        for one in hooking.gres_map(cluster, "n1")
+        if one["type"] == mine["type"] and one["gres_index"] != mine["gres_index"]
+    )
+    devices = " ".join(f"{file['major']}:{file['minor']}" for file in other["files"][1:])
+    cluster.exec("n1", ["sh", "-c", ALLOW.format(job, devices)])
+    name = "gpu0.gi{gi_id}.ci{ci_id}".format(**other["mig"])
+    with monitor(cluster) as daemon:
+        folder = cluster.node("n1").root / "run/slurm-mig/usage"
+        hooking.wait_for(lambda: list(folder.glob(f"{job}.*.devices")), "a look", cluster)
+        (cluster.folder / "released").touch()
+        record = hooking.record_of(cluster, "n1", job)
+        daemon.terminate()
+        said = daemon.communicate()[1].decode()
+    assert record["device_check"] == {
+        "result": "differs", "extra": [name], "missing": [], "why": None,
+    }  # fmt: skip
+    assert f"job {job}: its device cgroup is wrong: it can open {name}" in said

@@ -46,12 +46,13 @@ def read(text: bytes) -> DeviceCheck | None:
 
 
 class MapOfSlices(NamedTuple):
-    """All slices of the node: name -> the files that tell it from its neighbours."""
+    """All slices of the node: name -> the files that tell it from its neighbours, and its type."""
 
     boot_id: str
     generation: int
     constrained: bool | None
     files: Mapping[str, tuple[str, ...]]
+    types: Mapping[str, str]
 
 
 class Looker:
@@ -72,7 +73,7 @@ class Looker:
                 told = within.ask(leaf, lambda: self._openable(the_map), _LOOK_S)
                 if told is not None:
                     opened = frozenset(told.decode().split())
-                    return compare(job, opened, held_by_others)
+                    return compare(job, opened, held_by_others | _named(job, the_map))
         except (OSError, HookError) as error:
             return DeviceCheck(UNKNOWN, why=str(error))
         return DeviceCheck(UNKNOWN, why=_NO_CGROUP)
@@ -115,21 +116,29 @@ def parse(data: bytes) -> MapOfSlices:
         found = json.loads(data)
         files = {_name(one): _own_files(one) for one in found["gres"]}
         constrained = found.get("constrained")
-        return MapOfSlices(found["boot_id"], found["generation"], constrained, files)
+        types = {_name(one): str(one["type"]) for one in found["gres"]}
+        return MapOfSlices(found["boot_id"], found["generation"], constrained, files, types)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise HookError("the gres map is damaged: run `slurm-mig gres-map`") from None
 
 
-def compare(job: OpenJob, opened: frozenset[str], held_by_others: frozenset[str]) -> DeviceCheck:
+def _named(job: OpenJob, the_map: MapOfSlices) -> frozenset[str]:
+    """Slices of the types that Slurm named to the hooks: of these it names all of a job's."""
+    types = {one.type for one in job.slices}
+    return frozenset(name for name, kind in the_map.types.items() if kind in types)
+
+
+def compare(job: OpenJob, opened: frozenset[str], others: frozenset[str]) -> DeviceCheck:
     """What could be opened against what the record names. Pure.
 
-    Where Slurm may not have named all of a job's slices, a free one may be its own.
+    Where Slurm may not have named all of a job's slices, a further one may be its own, unless it
+    is one of `others`.
     """
     own = frozenset(one.name for one in job.slices)
     extra, missing = sorted(opened - own), sorted(own - opened)
     if not extra and not missing:
         return DeviceCheck(EXACT)
-    if not missing and not job.complete and not held_by_others & set(extra):
+    if not missing and not job.complete and not others & set(extra):
         why = "Slurm may not have named all of the job's slices"
         return DeviceCheck(UNKNOWN, tuple(extra), (), why)
     return DeviceCheck(DIFFERS, tuple(extra), tuple(missing))

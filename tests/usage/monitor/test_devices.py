@@ -96,6 +96,13 @@ def test_a_free_one_may_be_its_own_where_slurm_does_not_name_all(node: FakeNode)
     assert look(node, "gpu0.gi1.ci0").result == "differs"  # but not another job's
 
 
+def test_one_more_of_a_type_that_slurm_named_is_not_its_own(node: FakeNode) -> None:
+    assert node.prolog(7, "2") == 0  # of two types on this node Slurm names the last
+    cgroup(node, V1)
+    leave_only(node, 1, 2)
+    assert look(node) == DeviceCheck("differs", extra=("gpu0.gi9.ci0",))
+
+
 def test_without_a_cgroup_nothing_is_known(node: FakeNode) -> None:
     assert node.prolog(7, "2") == 0
     found = look(node)
@@ -140,9 +147,12 @@ def test_the_names_are_the_hooks() -> None:
             {
                 "boot_id": "b", "generation": 1,
                 "gres": [
-                    {"gpu_minor": 3, "mig": None, "files": [{"path": "/dev/nvidia3"}]},
                     {
-                        "gpu_minor": 0, "mig": {"gi_id": 3, "ci_id": 1},
+                        "gpu_minor": 3, "type": "gpu", "mig": None,
+                        "files": [{"path": "/dev/nvidia3"}],
+                    },
+                    {
+                        "gpu_minor": 0, "type": "1g", "mig": {"gi_id": 3, "ci_id": 1},
                         "files": [{"path": name} for name in ("/dev/nvidia0", "gi", "ci")],
                     },
                 ],
