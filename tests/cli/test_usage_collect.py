@@ -53,6 +53,14 @@ def test_this_machines_records(root: Path, capsys: Capture) -> None:
     }
 
 
+def test_not_all_of_much_rubbish_is_told(root: Path, capsys: Capture) -> None:
+    (root / "var/lib/slurm-mig/usage/2020-02.jsonl").write_bytes(b"rubbish\n" * 100)
+    assert run(root, "collect") == 0
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 21
+    assert told[-1].startswith("slurm-mig: warning: and 81 more: ")
+
+
 def test_paths_and_another_database(root: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(2) + line(3))
     url = f"sqlite:///{tmp_path}/other.db"
@@ -168,9 +176,11 @@ def test_ship_wants_a_question(root: Path) -> None:
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from slurm_mig.cli import run; run(['usage', '--help']);"
-        "run(['usage', 'ship', '--help']);"
+        "run(['usage', 'ship', '--help']); run(['usage', 'ship', '--root', '/proc/none']);"
         "sys.exit(', '.join({'sqlalchemy', 'rich', 'ClusterShell'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    words, asked = [sys.executable, "-c", code], '{"version": 1, "known": {}}'
+    done = subprocess.run(words, input=asked, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "collect" in done.stdout
+    assert done.stdout.endswith('"more": false}\n')

@@ -2,12 +2,19 @@
 
 import fcntl
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from slurm_mig.slurm.reach import ClusterShellReach
+from slurm_mig.usage.store.collect import Collected
+from slurm_mig.usage.store.database import opened
+from slurm_mig.usage.store.fetch import Way, fetch
+from slurm_mig.usage.store.query import rows
 from tests.cluster import hooking, reach, roots
 from tests.cluster.cluster import Cluster
 from tests.cluster.hooking import record_of, submit, wait_for, wait_state
@@ -264,3 +271,25 @@ def test_what_cannot_be_ended_drains(cluster: Cluster) -> None:
         finally:
             cluster.exec("n1", ["sh", "-c", f"echo THAWED >{freezer}/freezer.state"])
     record_of(cluster, "n1", job)  # recorded all the same
+
+
+def test_whatever_happened_the_records_of_both_nodes_come_into_one_database(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.srun("--chdir=/", "-N2", THREE, "true", uid=hooking.USER)
+    cluster.wait_idle()  # both epilogs are done
+    way = tmp_path / "way"  # in the place of ssh
+    cases = (f"{name}) exec {shlex.join(cluster.command(name, ['sh', '-c']))} \"$2\";;"
+             for name in cluster.names)  # fmt: skip
+    way.write_text("\n".join(["#!/bin/sh", 'case "$1" in', *cases, "esac", ""]))
+    way.chmod(0o755)
+    reached = ClusterShellReach(command=(str(way), "{node}"))
+    words = (sys.executable, "-m", "slurm_mig", "usage", "ship")
+    written = [one for name in cluster.names for one in hooking.records(cluster, name)]
+    with opened(Path("/"), f"sqlite:///{tmp_path}/usage.db", make=True) as store:
+        done = fetch(store, cluster.names, Way(reached, words))
+        assert done == Collected(files=2, new=len(written)), done.told
+        held = list(rows(store))
+    assert len(held) == sum(len(one["slices"]) for one in written)
+    last = written[-1]["job_id"]
+    assert {one.job.node for one in held if one.job.job_id == last} == {"n1", "n2"}

@@ -106,6 +106,9 @@ def _let_users_see(root: Path, store: "Store") -> None:
 def _tell(done: "Collected", name: str, *, as_json: bool) -> None:
     for sentence in done.told:
         say(f"slurm-mig: warning: {sentence}")
+    more = done.damaged + done.newer + done.differing + done.unread - len(done.told)
+    if more > 0:
+        say(f"slurm-mig: warning: and {more} more: the table usage_damaged has damaged lines")
     if as_json:
         import json
 

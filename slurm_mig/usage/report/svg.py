@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from slurm_mig.usage.report.page import Plot
 
-WIDTH = 720
-_LABEL, _VALUE = 180, 150  # what stands before and behind a bar
+WIDTH = 800
+_LABEL, _VALUE = 180, 240  # what stands before and behind a bar
 _ROW, _BAR = 26, 16
 _TALL, _FOOT = 160, 26
 _LONGEST = 26  # letters of a label: the table below has all of it

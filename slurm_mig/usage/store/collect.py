@@ -17,9 +17,10 @@ _MOST_TOLD = 20
 class Collected(NamedTuple):
     """What came of a collect.
 
-    `known` records were there already. `damaged` and `newer` lines are no records (newer: of a
-    later version); `told` has a sentence for the first of them, for records that came again with
-    another text, and for what could not be read at all (counted in `unread`).
+    `files` were read (of nodes: had something new). `known` records were there already.
+    `damaged` and `newer` lines are no records (newer: of a later version). `told` has a sentence
+    for the first of them, for records that came again with another text, and for what could not
+    be read at all (counted in `unread`).
     """
 
     files: int = 0

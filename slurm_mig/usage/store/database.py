@@ -24,15 +24,27 @@ from slurm_mig.usage.settings import database_problem, load
 from slurm_mig.usage.store.schema import SCHEMA, meta, metadata
 
 _LOCK = 0x536C4D69  # PostgreSQL's advisory lock of those who write our tables
-_BUSY_S = 60
+_BUSY_S = 60.0
+# A server that is gone without a word is noticed within about as long.
+_ALIVE = {
+    "connect_timeout": 30,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 _HOME = "/var/lib/slurm-mig"
 
 
 class Store(NamedTuple):
-    """An open database; `name` is its URL without a password, for messages."""
+    """An open database; `name` is its URL without a password, for messages.
+
+    `busy_s` bounds the wait for others who write.
+    """
 
     engine: Engine
     name: str
+    busy_s: float = _BUSY_S
 
     @property
     def is_sqlite(self) -> bool:
@@ -41,7 +53,9 @@ class Store(NamedTuple):
 
 
 @contextmanager
-def opened(root: Path, url: str | None = None, *, make: bool = False) -> Iterator[Store]:
+def opened(
+    root: Path, url: str | None = None, *, make: bool = False, busy_s: float = _BUSY_S
+) -> Iterator[Store]:
     """The database of `url`, or the site's below `root`, until the block ends.
 
     Where there is none yet it is made, with `make`. Raises StoreError, or Refused for the
@@ -51,7 +65,7 @@ def opened(root: Path, url: str | None = None, *, make: bool = False) -> Iterato
     name = address.render_as_string(hide_password=True)
     if address.get_backend_name() == "sqlite":
         _look_at_file(root, address, make=make)
-    store = Store(_engine(address), name)
+    store = Store(_engine(address, busy_s), name, busy_s)
     try:
         _check_schema(store, make=make)
         yield store
@@ -76,6 +90,8 @@ def writing(store: Store) -> Iterator[Connection]:
         connection = plain.execution_options(slurm_mig_writes=True)
         with connection.begin():
             if not store.is_sqlite:
+                wait = f"{store.busy_s * 1000:.0f}"
+                connection.execute(select(func.set_config("lock_timeout", wait, True)))
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             yield connection
 
@@ -124,11 +140,11 @@ def _make_file(root: Path, path: Path) -> None:
         os.close(handle)
 
 
-def _engine(address: URL) -> Engine:
+def _engine(address: URL, busy_s: float) -> Engine:
     try:
         if address.get_backend_name() != "sqlite":
-            return create_engine(address, connect_args={"connect_timeout": 30})
-        engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": _BUSY_S})
+            return create_engine(address, connect_args=_ALIVE)
+        engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": busy_s})
     except (ImportError, NoSuchModuleError):
         raise StoreError("for PostgreSQL: pip install 'slurm-mig[postgresql]'") from None
     event.listen(engine, "connect", _on_connect)

@@ -33,28 +33,30 @@ def fetch(
     A node that does not answer, or not sensibly, is told and counted in `unread`; the others go
     on. Raises StoreError where the database fails, and Refused for names that are none.
     """
-    done = Collected()
+    done, seen = Collected(), set[str]()
     for at in range(0, len(nodes), _AT_ONCE):
         asked = list(nodes[at : at + _AT_ONCE])
         for _ in range(_MOST_ROUNDS):
             if not asked:
                 break
-            asked, part = _round(store, asked, way)
+            asked, part = _round(store, asked, way, seen)
             done = done.and_also(part)
             watch(done)
         done = done.and_also(_unread(asked, "it had no end: run the same command again"))
     return done
 
 
-def _round(store: Store, nodes: Sequence[str], way: Way) -> tuple[list[str], Collected]:
-    """Ask each once: those that have more, and what came of it."""
+def _round(
+    store: Store, nodes: Sequence[str], way: Way, seen: set[str]
+) -> tuple[list[str], Collected]:
+    """Ask each once: those that have more, and what came of it. `seen` are sources so far."""
     orders = {node: question(_known(store, node)) for node in nodes}
     answers = way.reach.run(orders, way.words, timeout_s=way.timeout_s)
     done, more = Collected(), []
     for node in nodes:
         try:
             sent = read_answer(sent_by(answers[node]))
-            for part in _take_all(store, node, sent):
+            for part in _take_all(store, node, sent, seen):
                 done = done.and_also(part)
         except Malformed as why:
             done = done.and_also(_unread([node], str(why)))
@@ -77,16 +79,16 @@ def sent_by(answer: Answer) -> bytes:
     return answer.out
 
 
-def _take_all(store: Store, node: str, sent: Sent) -> Iterator[Collected]:
+def _take_all(store: Store, node: str, sent: Sent, seen: set[str]) -> Iterator[Collected]:
     """What came of each piece. Raises Malformed at one that does not follow what is known."""
     if sent.more and not sent.pieces:
         raise Malformed("it says that there is more, and sends nothing")
     names = tuple(dict.fromkeys((node, node.partition(".")[0])))
-    seen = set()
     for file, piece in sent.pieces:
-        yield Collected(files=int(file not in seen))
-        part = _take_one(store, source_of(node, f"{USAGE}/{file}"), piece, names)
-        seen.add(file)
+        source = source_of(node, f"{USAGE}/{file}")
+        yield Collected(files=int(source not in seen))
+        seen.add(source)
+        part = _take_one(store, source, piece, names)
         if part is not None:  # else another collect was faster
             yield part
 

@@ -15,11 +15,12 @@ _SLICE = list(slices.c)[1:]
 
 
 def rows(store: Store, filters: Filters = ALL) -> Iterator[Held]:
-    """Every slice that a job held, by end, job id, record id and position; read as it is asked.
+    """Every slice that a job held, by end (unknown ones last), job id, record id and position.
 
-    A record that names no slice has no row. Raises StoreError.
+    They are read as they are asked for. A record that names no slice has no row.
+    Raises StoreError.
     """
-    order = (records.c.ended, records.c.job_id, records.c.record_id, slices.c.position)
+    order = (records.c.ended.nulls_last(), records.c.job_id, records.c.record_id, slices.c.position)
     asked = chosen(select(*_JOB, *_SLICE), filters).order_by(*order)
     with reading(store) as connection:
         for row in connection.execute(asked, execution_options={"yield_per": 1000}):

@@ -50,7 +50,7 @@ def same(one: Source, other: Source) -> None:
             assert list(total) == expected[total.key]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY, FILTERS)
 def test_files_and_the_database_agree(records: list[made.Tree], filters: Filters) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:

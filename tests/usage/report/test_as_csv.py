@@ -49,7 +49,7 @@ def test_a_name_is_no_formula() -> None:
     assert {row["user"] for row in rows} == {"'=1+1", "'-x"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY)
 def test_every_line_has_every_cell(records: list[made.Tree]) -> None:
     rows = made.rows(*records)

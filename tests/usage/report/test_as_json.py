@@ -63,7 +63,7 @@ def test_nothing_is_null_not_nought() -> None:
     assert (found["total"], found["groups"]) == (None, [])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY, st.sampled_from(BY))
 def test_any_records_are_told_by_the_schema(records: list[made.Tree], by: str) -> None:
     rows = made.rows(*records)

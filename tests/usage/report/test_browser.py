@@ -41,7 +41,7 @@ def visit(page: str, folder: Path, *options: str) -> Seen:
     """Open the page; files that it is to make are named in `options`."""
     (folder / "page.html").write_text(page)
     log = "--log-net-log=/tmp/work/net.json"
-    dom, said = browser.run(folder, "--window-size=800,500", log, *options)
+    dom, said = browser.run(folder, "--window-size=640,480", log, *options)
     return Seen(dom, said, folder)
 
 

@@ -96,7 +96,7 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
     assert parsed.within("p")[0].startswith("There is no record of a job")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY)
 def test_any_records_make_a_well_formed_page(records: list[made.Tree]) -> None:
     Parsed(report(*records))

@@ -50,7 +50,7 @@ def test_nothing() -> None:
     assert (found.total, found.groups, found.days, found.sizing) == (None, (), (), ())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY, st.sampled_from(BY))
 def test_the_parts_add_up_to_the_whole(records: list[made.Tree], by: str) -> None:
     rows = made.rows(*records)

@@ -103,7 +103,7 @@ def test_bars_for_a_terminal_that_has_no_blocks() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MANY, st.sampled_from(BY))
 def test_any_records_make_pages_whose_lines_are_printable(
     records: list[made.Tree], by: str

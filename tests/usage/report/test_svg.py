@@ -1,12 +1,19 @@
 """Where the parts of plots lie."""
 
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurm_mig.usage.report.job import jobs
+from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.page import Bar, Plot
 from slurm_mig.usage.report.svg import WIDTH, drawing
+from tests.usage.report import made
+from tests.usage.report.test_pages import JOBS
 
+LETTER = 8  # units of 13 px letters, the wide ones too
 BARS = st.lists(st.builds(Bar, st.text(), st.none() | st.floats(0, 2), st.text()), max_size=400)
 
 
@@ -29,6 +36,14 @@ def test_bars_are_as_long_as_their_ratios(upright: bool) -> None:
     sizes = [box.height if upright else box.width for box in boxes]
     assert sizes[1] * 2 == pytest.approx(sizes[0], abs=0.2)
     assert sizes[2] == 0
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_there_is_room_for_what_is_told_behind_a_bar(name: str) -> None:
+    for usage in jobs(made.rows(*JOBS[name])):
+        plots = [section.plot for section in job_page(usage, UTC).sections if section.plot]
+        for box in (box for plot in plots for box in drawing(plot).boxes):
+            assert box.told_x + LETTER * len(box.told) <= WIDTH
 
 
 def test_long_labels_are_cut_where_they_are_drawn() -> None:

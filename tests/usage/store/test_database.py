@@ -68,6 +68,18 @@ def test_a_failed_write_leaves_nothing(store: Store) -> None:
         assert connection.execute(text("SELECT count(*) FROM usage_meta")).scalar() == 1
 
 
+def test_another_that_does_not_let_go_is_not_waited_for_for_ever(url: str) -> None:
+    with (
+        opened(ROOT, url, make=True, busy_s=0.2) as store,
+        writing(store),
+        pytest.raises(StoreError, match=r"locked|lock timeout"),
+        writing(store),
+    ):
+        pass
+    with opened(ROOT, url, busy_s=0.2) as store, writing(store):
+        pass  # it let go
+
+
 def test_what_the_database_says_is_one_line(store: Store) -> None:
     with pytest.raises(StoreError, match="usage_none") as caught, reading(store) as connection:
         connection.execute(text("SELECT * FROM usage_none"))

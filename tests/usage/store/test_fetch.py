@@ -119,7 +119,8 @@ def test_much_comes_in_several_answers(quick: Store, nodes: Nodes) -> None:
     nodes.add("n1", text)  # some 10 MB
     nodes.add("n2", line(31, node="n2"))
     told: list[Collected] = []
-    assert fetch(quick, ["n1", "n2"], Way(nodes.reach), watch=told.append).new == 31
+    done = fetch(quick, ["n1", "n2"], Way(nodes.reach), watch=told.append)
+    assert done == told[-1] == Collected(files=2, new=31)
     assert jobs(quick) == [*range(30), 31]
 
 
