@@ -14,9 +14,7 @@ _UNKNOWN = "?"
 
 def show(snapshot: Snapshot, console: Console | None = None) -> None:
     """Print it to standard output; what is not known is a question mark."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(width=_UNBROKEN)
+    console = console or _console()
     if not snapshot.slices:
         console.print("no job holds a slice", highlight=False)
         return
@@ -32,6 +30,11 @@ def show(snapshot: Snapshot, console: Console | None = None) -> None:
     for gpu in snapshot.gpus:
         watts = _UNKNOWN if gpu.power_w is None else f"{gpu.power_w:.0f}"
         console.print(f"gpu{gpu.gpu_minor}: {watts} W, all of it", highlight=False)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_UNBROKEN)
 
 
 def _row(one: SliceNow, user: str | None) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def test_an_epilog_that_is_killed_and_comes_again_tells_it_once(memory: Any) -> 
 
     scenes = Scenes(memory, before)
     writers = ("registry", "closing", "rootfiles", "finale", "measured")
-    for line in deaths(scenes(lambda node: node.epilog()), step=4, writers=writers):
+    for line in deaths(scenes(lambda node: node.epilog()), step=9, writers=writers):
         assert scenes.node.epilog() == 0
         (record,) = scenes.node.records()
         assert peaks(record) == [99.0], line

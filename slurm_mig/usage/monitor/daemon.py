@@ -49,16 +49,18 @@ class Daemon:
         self._told_asleep = False
 
     def run(self) -> None:
-        """Until a signal says that it is enough. Raises OSError when /run is not ours any more."""
+        """Until a signal says that it is enough.
+
+        Raises OSError or SlurmMigError when /run/slurm-mig is not what it was: only a new one
+        can go on then.
+        """
         with Watch() as watch:
             hears = watch.over(self._jobs.folder)
             self._notify.tell("READY=1")
             try:
                 while True:
                     if self._jobs.is_removed:
-                        self._jobs.close()
-                        self._jobs = OpenJobs(self._root)
-                        hears = watch.over(self._jobs.folder)
+                        raise SlurmMigError(f"{FOLDER}/jobs was removed: start the monitor again")
                     self._turn()
                     self._notify.tell("WATCHDOG=1", f"STATUS={self._status()}")
                     if watch.wait(self._wait_s(hears)) == STOP:

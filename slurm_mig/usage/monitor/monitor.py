@@ -49,6 +49,7 @@ class Monitor:
         self.state = State(ASLEEP)
         self.jobs: dict[str, JobTrack] = {}
         self.notes: list[str] = []
+        self._unmeasured: set[str] = set()  # and told so
 
     def close(self) -> None:
         """Let go of NVML and of all files, which stay for the epilogs."""
@@ -74,6 +75,7 @@ class Monitor:
         self.jobs.update((track.job.name, track) for track in new)
         if self._place is not None and all_read:
             handover.clean(self._place, set(found))
+        self._unmeasured &= found.keys()
         if not self.jobs:
             self._sampler.idle()
         return new
@@ -92,9 +94,14 @@ class Monitor:
         for track in tracks:
             if track.file is not None:
                 track.file.write()
-        if self._checks is not None:
-            self.notes += self._checks.run(self.jobs, begin_s)
+        self._check_devices(begin_s)
         self._settle(why, self._clock.boottime_s() - begin_s)
+
+    def _check_devices(self, now_s: float) -> None:
+        try:
+            self.notes += self._checks.run(self.jobs, now_s) if self._checks else []
+        except OSError as error:
+            self.notes.append(f"a device check is not kept: {handover.PLACE}: {error.strerror}")
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
@@ -107,7 +114,9 @@ class Monitor:
         try:
             file = HandOver(self._place, job, period_s)
         except (OSError, HookError) as error:
-            self.notes.append(f"job {job.job_id} is not measured: {handover.PLACE}: {error}")
+            if job.name not in self._unmeasured:
+                self.notes.append(f"job {job.job_id} is not measured: {handover.PLACE}: {error}")
+            self._unmeasured.add(job.name)
             return None
         return JobTrack(job, file.sums, file)
 

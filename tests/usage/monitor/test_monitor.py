@@ -1,5 +1,7 @@
 """The monitor on a fake machine: what it measures, and what it lives through."""
 
+import shutil
+
 import pytest
 
 from slurm_mig.errors import NvmlError
@@ -400,3 +402,16 @@ def test_nothing_is_raised_by_what_is_unknown(scene: MakeScene) -> None:
     usage = node.usage(7)
     assert usage["processes"] is None
     assert usage["memory"]["peak_mib"] == 9
+
+
+def test_what_cannot_be_written_is_told_once_and_stops_nothing(scene: MakeScene) -> None:
+    node = scene("h100-80gb=2x1g.10gb", device_check=True)
+    node.begin(7, 0)
+    node.tick()
+    (node.root / "run/slurm-mig/usage").rename(node.root / "elsewhere")
+    shutil.rmtree(node.root / "elsewhere")
+    node.begin(8, 1)
+    node.tick(times=5)
+    unmeasured = [note for note in node.monitor.notes if "job 8 is not measured" in note]
+    assert len(unmeasured) == 1
+    assert len(node.monitor.jobs) == 1
