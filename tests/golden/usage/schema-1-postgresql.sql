@@ -1,3 +1,19 @@
+CREATE INDEX usage_damaged_by_digest ON usage_damaged (digest);
+
+CREATE INDEX usage_records_by_ended ON usage_records (ended);
+
+CREATE INDEX usage_records_by_job_id ON usage_records (job_id);
+
+CREATE TABLE usage_damaged (
+  source TEXT NOT NULL,
+  position BIGINT NOT NULL,
+  digest TEXT NOT NULL,
+  line BIGINT NOT NULL,
+  why TEXT NOT NULL,
+  sample TEXT NOT NULL,
+  PRIMARY KEY (source, position, digest)
+);
+
 CREATE TABLE usage_meta (
   name TEXT NOT NULL,
   value TEXT NOT NULL,
@@ -27,33 +43,6 @@ CREATE TABLE usage_records (
   device_check TEXT,
   PRIMARY KEY (id)
 );
-
-CREATE UNIQUE INDEX usage_records_by_record_id ON usage_records (record_id);
-
-CREATE INDEX usage_records_by_ended ON usage_records (ended);
-
-CREATE INDEX usage_records_by_job_id ON usage_records (job_id);
-
-CREATE TABLE usage_sources (
-  source TEXT NOT NULL,
-  position BIGINT NOT NULL,
-  lines BIGINT NOT NULL,
-  unkept BIGINT NOT NULL,
-  digest TEXT NOT NULL,
-  PRIMARY KEY (source)
-);
-
-CREATE TABLE usage_damaged (
-  source TEXT NOT NULL,
-  position BIGINT NOT NULL,
-  digest TEXT NOT NULL,
-  line BIGINT NOT NULL,
-  why TEXT NOT NULL,
-  sample TEXT NOT NULL,
-  PRIMARY KEY (source, position, digest)
-);
-
-CREATE INDEX usage_damaged_by_digest ON usage_damaged (digest);
 
 CREATE TABLE usage_slices (
   record BIGINT NOT NULL,
@@ -112,9 +101,20 @@ CREATE TABLE usage_slices (
   FOREIGN KEY(record) REFERENCES usage_records (id)
 );
 
+CREATE TABLE usage_sources (
+  source TEXT NOT NULL,
+  position BIGINT NOT NULL,
+  lines BIGINT NOT NULL,
+  unkept BIGINT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (source)
+);
+
 CREATE TABLE usage_texts (
   record BIGINT NOT NULL,
   json TEXT NOT NULL,
   PRIMARY KEY (record),
   FOREIGN KEY(record) REFERENCES usage_records (id)
 );
+
+CREATE UNIQUE INDEX usage_records_by_record_id ON usage_records (record_id);
