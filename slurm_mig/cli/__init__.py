@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": ("doctor", "Say what is wrong or risky on this node, and what mends it."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
+# Those that people do not type.
+HIDDEN = {"member": "member"}
 
 
 _STDOUT, _STDERR = 1, 2
@@ -44,9 +46,10 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        name = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if name is None:
             return None
-        module = importlib.import_module(f"slurm_mig.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"slurm_mig.cli.{name}")
         command: click.Command = module.command
         return command
 

@@ -28,6 +28,16 @@ def reason(run_id: str, what: str) -> str:
     )
 
 
+def way_on(record: Record) -> str:
+    """The command that goes on, and where."""
+    recover = f"`slurm-mig recover` on {record.node}"
+    if record.fleet is None:
+        return recover
+    resume = f"`slurm-mig reconfigure --resume` on {record.begun_on}"
+    # Where slurm.conf is not this node's to write, it can do no more by itself.
+    return resume if record.phase == "PUBLISH" else f"{recover}, or {resume}"
+
+
 def is_ours(record: Record, node: NodeState) -> bool:
     """Whether the drain of a drained node is the one that we set, and nobody's since."""
     named = node.reason.startswith((_OURS, *_SLURMS))
@@ -92,9 +102,11 @@ def resume(run: Run) -> None:
 def keep(run: Run, problem: str) -> Iterator[str]:
     """Have the node stay drained with a reason that names the next command; what did not work."""
     record = run.record
-    why = one_line(
-        f"slurm-mig recover [{record.run_id}]: {record.phase} failed: {problem}", _LONGEST
-    )
+    way, where = "recover", ""
+    if record.fleet is not None and record.phase == "PUBLISH":
+        way, where = "reconfigure --resume", f" on {record.begun_on}"
+    what = f"slurm-mig {way} [{record.run_id}]{where}: {record.phase} failed: {problem}"
+    why = one_line(what, _LONGEST)
     with suppress(Exception):
         run.note(drained=True)
     try:
