@@ -93,9 +93,9 @@ def _cost(costs: Estimate) -> Iterator[str]:
     least, most, hours = costs
     if least is None:
         return
-    bound = "no bound is known" if most is None else f"{most:.1f} at most"
-    lasts = "" if hours is None else f", in {hours:.1f} h at most"
-    yield f"GPU-hours out of service, estimated: {least:.1f} at least, {bound}{lasts}"
+    bound = "no bound is known" if most is None else f"{most:.2f} at most"
+    lasts = "" if hours is None else f", in {hours:.2f} h at most"
+    yield f"GPU-hours out of service, estimated: {least:.2f} at least, {bound}{lasts}"
     yield f"  ({ASSUMES})"
 
 

@@ -1,7 +1,6 @@
 """A run over many nodes as tables: while it goes on, how it is, and how it ended."""
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -94,8 +93,8 @@ def _rows(record: RunRecord) -> None:
 def _more(one: NodeEntry) -> str:
     if one.stage != ENDED:
         return " ".join(filter(None, [one.phase, one.problem]))
-    seconds = Counter({phase: 0.0 for phase in PHASES})  # in their order
+    seconds = dict.fromkeys(PHASES, 0.0)  # in their order
     for took in one.took:
-        seconds[took.phase] += took.seconds
+        seconds[took.phase] = seconds.get(took.phase, 0.0) + took.seconds
     phases = ", ".join(f"{name} {each:.1f}" for name, each in seconds.items() if each >= _SHOWN_S)
     return " ".join(filter(None, [f"{phases} s" if phases else "", one.problem[:_WIDEST]]))

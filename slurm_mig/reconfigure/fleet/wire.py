@@ -137,13 +137,39 @@ def read_line(line: bytes, node: str) -> Event | Report | Told:
     made: Event | Report | Told
     if "event" in top:
         made = _event(top.child("event"))
-    elif "look" in top and isinstance(found["look"], dict):
-        made = Told(found["look"])
+    elif "look" in top:
+        made = Told(_look(top.child("look")))
     else:
         made = _report(top.child("report"), node)
     if problems:
         raise WireError(printable("; ".join(problems), _LONGEST_TEXT))
     return made
+
+
+def _look(found: Checked) -> dict[str, Any]:
+    """What looked.to_json() made; the plans in it are only handed on."""
+    types = found.raw("types")
+    if not isinstance(types, dict) or not all(type(count) is int for count in types.values()):
+        found.note("types", "no types with their counts")
+        types = {}
+    return {
+        "changes": found.flag("changes"),
+        "does": [printable(one, _LONGEST_TEXT) for one in found.texts("does")],
+        "way": _one_of(found, "way", [kind.value for kind in Kind]),
+        "gpu_count": found.number("gpu_count"),
+        "types": {printable(str(kind)): count for kind, count in types.items()},
+        "jobs": [_job(one) for one in found.children("jobs")],
+        "gpus": found.raw("gpus"),
+    }
+
+
+def _job(found: Checked) -> dict[str, Any]:
+    end = found.raw("end_time")
+    return {
+        "job_id": found.number("job_id"),
+        **{key: _text(found, key) for key in ("shown", "user", "name", "text")},
+        "end_time": None if end is None else _seconds(found, "end_time"),
+    }
 
 
 def _event(found: Checked) -> Event:
@@ -198,7 +224,7 @@ def _text(found: Checked, key: str) -> str:
 
 def _seconds(found: Checked, key: str) -> float:
     value = found.raw(key)
-    if type(value) not in (int, float) or not 0 <= value < 1e9:
+    if type(value) not in (int, float) or not 0 <= value < 1e11:
         found.note(key, "no seconds")
         return 0.0
     return float(value)
