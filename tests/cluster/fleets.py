@@ -23,6 +23,7 @@ remote_slurm_mig = ["{sys.executable}", "-m", "slurm_mig"]
 """
 GPUS = ["h100-80gb=7x1g.10gb"]
 LAYOUTS = {"seven": SEVEN, "mixed": MIXED}
+RECOVER = [sys.executable, "-m", "slurm_mig", "recover"]
 RUNS = "var/lib/slurm-mig/fleet"
 
 
@@ -42,12 +43,16 @@ def up(
         yield cluster
 
 
-def write_reach(cluster: Cluster, *gone: str) -> None:
-    """What stands for ssh; the nodes in `gone` do not answer."""
+def write_reach(cluster: Cluster, *once: str) -> None:
+    """What stands for ssh; the nodes in `once` are reached one more time, and then never."""
     lines = ["#!/bin/sh", 'node=$1; line=$2; case "$node" in']
     for name in cluster.names:
         there = shlex.join(cluster.command(name, ["sh", "-c"]))
-        lines.append(f"{name}) exit 255;;" if name in gone else f'{name}) exec {there} "$line";;')
+        mark = cluster.folder / f"site/reached-{name}"
+        if mark.exists():
+            mark.rmdir()
+        must = f"mkdir {site.FOLDER}/{mark.name} || exit 255; " if name in once else ""
+        lines.append(f'{name}) {must}exec {there} "$line";;')
     script = cluster.folder / "site/reach"
     draft = script.with_suffix(".new")
     draft.write_text("\n".join([*lines, "*) exit 255;;", "esac", ""]))
@@ -130,3 +135,8 @@ def must_have(cluster: Cluster, names: Sequence[str], layout: Mapping[str, int])
 def rereads(cluster: Cluster) -> int:
     """How often slurmctld was told to read its files."""
     return (cluster.folder / "log/slurmctld.log").read_text().count("Processing Reconfiguration")
+
+
+def starts(cluster: Cluster) -> int:
+    """How often slurmctld was started."""
+    return (cluster.folder / "log/slurmctld.log").read_text().count("slurmctld version")

@@ -4,7 +4,6 @@ It may be ordered again and again, whatever ended it: it goes on where the recor
 and says how it is. What it does for hours (waiting for jobs), it does alone.
 """
 
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -31,36 +30,36 @@ UNDOES = "undoes"  # in the notes: what is undone was not of this run, and that 
 _SLACK_S = 3600.0  # for another member of the same run to come to its end, beyond the jobs' time
 
 
-class Telling(NamedTuple):
-    """What of a node is to be published."""
+class Machine(NamedTuple):
+    """This one: its name, and what of it is to be published."""
 
+    host: str
     gres: Callable[[Notes], str]
     block: Callable[[Notes], str]
 
 
-def obey(world: World, request: Request, order: Order, telling: Telling) -> Report:
+def obey(world: World, request: Request, order: Order, machine: Machine) -> Report:
     """Carry an order out, as far as it can be. Whatever goes wrong is reported."""
     wait_s = (world.options.timeout_s or 0.0) + _SLACK_S
     try:
-        must_be_here(world.client, order.node)
+        must_be_here(world.client, order.node, machine.host)
         # Another member of this run may be at it, whose connection was lost: it ends first.
         with only_one(world.root, wait_s, *entry.LOCK):
-            return _obey(world, request, order, telling)
+            return _obey(world, request, order, machine)
     except (SlurmMigError, OSError) as why:
         return Report(_outcome(world.root, order), problem=str(why))
 
 
-def prospect(world: World, request: Request, order: Order) -> Prospect:
-    """What it would do. Raises SlurmMigError."""
-    must_be_here(world.client, order.node)
+def prospect(world: World, request: Request, order: Order, here: str) -> Prospect:
+    """What it would do on the machine of that name. Raises SlurmMigError."""
+    must_be_here(world.client, order.node, here)
     if not order.rollback:
         entry.must_be_none_open(world.root)
     return begin.look(world, request, order.node, _chooser(world.root, order), whom=False)
 
 
-def must_be_here(client: SlurmClient, node: str) -> None:
-    """Raises Refused where this machine is not the node."""
-    here = socket.gethostname()
+def must_be_here(client: SlurmClient, node: str, here: str) -> None:
+    """Raises Refused where the machine of the name `here` is not the node."""
     if node in (here, here.partition(".")[0]):
         return
     try:
@@ -71,21 +70,21 @@ def must_be_here(client: SlurmClient, node: str) -> None:
         raise Refused("nothing was changed", [f"this machine is {here}, and not {node}"])
 
 
-def _obey(world: World, request: Request, order: Order, telling: Telling) -> Report:
+def _obey(world: World, request: Request, order: Order, machine: Machine) -> Report:
     found = records.read(world.root)
     if found is None:
         if (last := _ended(world.root, order)) is not None:
             return last
-        return _begin(world, request, order, telling)
+        return _begin(world, request, order, machine)
     run = Run(world, records.take_over(world.root, _ours(found, order)))
     said = {PUBLISHED: order.published} if order.published else {}
     touched = {TOUCHED: "yes"} if order.touched else {}
     run.note(notes={**run.record.notes, **said, **touched})
     ended = loop.recover(run, undo=order.undo or _undoes(run.record), first=_first(run))
-    return _report(run, ended, telling)
+    return _report(run, ended, machine)
 
 
-def _begin(world: World, request: Request, order: Order, telling: Telling) -> Report:
+def _begin(world: World, request: Request, order: Order, machine: Machine) -> Report:
     if order.undo:
         return Report(loop.BACK)
     found = begin.look(world, request, order.node, _chooser(world.root, order), whom=False)
@@ -93,7 +92,7 @@ def _begin(world: World, request: Request, order: Order, telling: Telling) -> Re
         return Report(entry.NOTHING)
     fleet = begin.Fleet(order.run_id, order.begun_on)
     run = Run(world, begin.open_record(world, order.node, _what(order), found, fleet))
-    return _report(run, loop.forward(run), telling)
+    return _report(run, loop.forward(run), machine)
 
 
 def _outcome(root: Path, order: Order) -> str:
@@ -134,7 +133,7 @@ def _first(run: Run) -> str | None:
     return "PUBLISH" if told and record.boot_id == epoch.boot_id(str(run.world.root)) else None
 
 
-def _report(run: Run, ended: Ended, telling: Telling) -> Report:
+def _report(run: Run, ended: Ended, machine: Machine) -> Report:
     outcome, record = ended.outcome, run.record
     if outcome == loop.BACK and _undoes(record):
         outcome = loop.DONE
@@ -149,7 +148,7 @@ def _report(run: Run, ended: Ended, telling: Telling) -> Report:
     )
     if outcome != loop.HELD:
         return made
-    gres, block = telling.gres(record.notes), telling.block(record.notes)
+    gres, block = machine.gres(record.notes), machine.block(record.notes)
     return made._replace(outcome=HELD, gres=gres, block=block)
 
 

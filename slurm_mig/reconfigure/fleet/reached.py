@@ -18,6 +18,7 @@ from slurm_mig.reconfigure.fleet.members import Members
 from slurm_mig.reconfigure.fleet.record import (
     DRAINED,
     ENDED,
+    GOOD,
     HELD,
     LOST,
     ORDERED,
@@ -142,7 +143,8 @@ def _tell(run: FleetRun, node: str, event: Event) -> None:
 
 def _take(run: FleetRun, entry: NodeEntry, report: Report) -> None:
     """What a member reported is on the disk as soon as it is known."""
-    entry = entry._replace(took=(*entry.took, *report.took), problem=report.problem)
+    problem = "" if report.outcome in GOOD else report.problem or entry.problem
+    entry = entry._replace(took=(*entry.took, *report.took), problem=problem)
     if report.outcome == IS_HELD:
         entry = entry._replace(stage=HELD, goal=report.goal, way=report.way)
         run.note(entry._replace(gres=report.gres, block=report.block))

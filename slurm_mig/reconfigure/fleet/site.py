@@ -1,5 +1,6 @@
 """The real world of many nodes: this machine as a member, and as the one that conducts a run."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +26,14 @@ def obey(root: Path, order: Order, tell: Callable[[Event], object]) -> Report:
     """Carry an order out on this machine. Raises SlurmMigError where it cannot even begin."""
     world = _member(root, order, tell)
     publisher = cast("HoldingPublisher", world.publisher)
-    telling = member.Telling(publisher.gres, publisher.block)
-    return member.obey(world, request_of(root), order, telling)
+    machine = member.Machine(socket.gethostname(), publisher.gres, publisher.block)
+    return member.obey(world, request_of(root), order, machine)
 
 
 def look(root: Path, order: Order) -> dict[str, Any]:
     """What this machine would do. Raises SlurmMigError."""
     world = _member(root, order, _quiet)
-    return looked.to_json(member.prospect(world, request_of(root), order))
+    return looked.to_json(member.prospect(world, request_of(root), order, socket.gethostname()))
 
 
 def fleet_world(root: Path, tell: Callable[[FleetEvent], object]) -> FleetWorld:
