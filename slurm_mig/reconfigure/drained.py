@@ -19,6 +19,7 @@ _OURS = "slurm-mig re"
 # How slurmctld itself begins the reason of a node that it finds wanting.
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
 _BACK_S = 30.0
+_AGAIN_S = 5.0
 
 
 def reason(run_id: str, what: str) -> str:
@@ -120,6 +121,21 @@ def keep(run: Run, problem: str) -> Iterator[str]:
         run.world.slurmd.start(run.start_words())
     except (SlurmMigError, OSError) as error:
         yield f"slurmd does not run ({error})"
+    else:
+        with suppress(SlurmMigError):
+            _say_again(run, why)
+
+
+def _say_again(run: Run, why: str) -> None:
+    """24.11 and later put their own reason over ours when a node registers badly, as it may now."""
+    end, pauses = run.world.clock() + _AGAIN_S, run.world.pauses()
+    while (node := run.node()) is not None and run.world.clock() < end:
+        if node.drains and node.reason.startswith(_SLURMS):
+            return run.world.client.set_reason(node.name, why)
+        if node.answers and not node.registered_badly:
+            return None
+        pauses.pause()
+    return None
 
 
 def _until_back(run: Run) -> None:

@@ -113,7 +113,7 @@ class NodePublisher:
     def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
         """As the port."""
         if notes["way"] not in DELETES:
-            return {}
+            return {CONF: ""}  # a site may have one command for both kinds of nodes
         gpus = None if notes["way"] == Kind.DETECTED.value else self.made(notes).groups[0].gres
         words = dynamicconf.from_conf(notes["conf"], gpus)
         # It must not take jobs before it is verified; 22.05 takes no reason here.

@@ -96,7 +96,7 @@ class Member(Bench):
         )
         gpus = (GPUS[gres(self.live)],)
         settings = Settings(lock_timeout_s=0.2)
-        request = Request(self.root, settings, run=lambda work, watch: gpus)  # type: ignore[arg-type,return-value]
+        request = Request(self.root, settings, run=lambda work, watch: gpus)  # type: ignore[arg-type]
         machine = Machine(self.name, lambda notes: gres(self.live), lambda notes: "")
         report = obey(world, request, order, machine)
         say(report_line(report).encode())
