@@ -12,8 +12,8 @@ jobs only with the slices that Slurm believes it to have:
 - RESUME comes after VERIFY, which holds what slurmctld has against the slices that live;
 - RESUME ends only a drain that is ours, by the record and by the reason.
 
-One of many nodes is held at PUBLISH, where Slurm is told of several together (fleet/): the record
-stays open there, and whoever enters it again goes on.
+One of many nodes is held before STOP, until others are as far, and at PUBLISH, where Slurm is told
+of several together (fleet/): the record stays open, and whoever enters it again goes on.
 """
 
 from collections.abc import Callable
@@ -54,13 +54,14 @@ class Ended(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def forward(run: Run, first: str | None = None) -> Ended:
+def forward(run: Run, first: str | None = None, until: str | None = None) -> Ended:
     """To the target, or back, or it stays drained. The record is open.
 
-    `first`: from this phase on, where all that comes before it is known to be done.
+    `first`: from this phase on, where all that comes before it is known to be done. `until`: it is
+    held before that phase.
     """
     try:
-        _go(run, first or _first(run))
+        _go(run, first or _first(run), until)
     except Held as why:
         return _held(run, str(why))
     except (Stuck, SlurmNotAnswering, JournalError) as why:
@@ -87,16 +88,20 @@ def back(run: Run, problem: str = "", first: str | None = None) -> Ended:
     return Ended(BACK, problem, "", tuple(run.took), tuple(run.remarks))
 
 
-def recover(run: Run, *, undo: bool = False, first: str | None = None) -> Ended:
+def recover(
+    run: Run, *, undo: bool = False, first: str | None = None, until: str | None = None
+) -> Ended:
     """Go on where another one was cut short, or with `undo` go back. The record is ours now."""
     if undo or run.record.goal == FORMER:
         return back(run, run.record.problem or "", first)
-    return forward(run, first)
+    return forward(run, first, until)
 
 
-def _go(run: Run, first: str) -> None:
+def _go(run: Run, first: str, until: str | None = None) -> None:
     names = list(PHASES)
     for name in names[names.index(first) :]:
+        if name == until:
+            raise Held("waits for the others")
         run.phase(name, PHASES[name])
 
 

@@ -16,6 +16,7 @@ from slurm_mig.reconfigure.fleet.record import (
     ENDED,
     HELD,
     ORDERED,
+    READY,
     NodeEntry,
     RunOptions,
     RunRecord,
@@ -97,7 +98,9 @@ def _must_be_free(root: Path, record: RunRecord) -> None:
     """
     names = {one.name for one in record.nodes}
     for other in files.runs(root):
-        open_ = [one for one in other.nodes if one.stage in (ORDERED, HELD) and one.name in names]
+        open_ = [
+            one for one in other.nodes if one.stage in (ORDERED, READY, HELD) and one.name in names
+        ]
         if not open_:
             continue
         if not record.rollback:

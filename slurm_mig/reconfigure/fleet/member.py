@@ -18,8 +18,9 @@ from slurm_mig.reconfigure import begin, entry, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.begin import Chooser, Prospect
 from slurm_mig.reconfigure.fleet.holding import PUBLISHED, TOUCHED
-from slurm_mig.reconfigure.fleet.wire import HELD, REFUSED, Order, Report
+from slurm_mig.reconfigure.fleet.wire import HELD, READY, REFUSED, Order, Report
 from slurm_mig.reconfigure.loop import Ended
+from slurm_mig.reconfigure.publisher import DELETES
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import Notes, World
@@ -27,6 +28,7 @@ from slurm_mig.slurm.controller.client import SlurmClient
 from slurm_mig.system import epoch
 
 UNDOES = "undoes"  # in the notes: what is undone was not of this run, and that is what it wants
+_BEFORE = ("DRAIN", "WAIT")  # slurmd is stopped
 _SLACK_S = 3600.0  # for another member of the same run to come to its end, beyond the jobs' time
 
 
@@ -80,7 +82,8 @@ def _obey(world: World, request: Request, order: Order, machine: Machine) -> Rep
     said = {PUBLISHED: order.published} if order.published else {}
     touched = {TOUCHED: "yes"} if order.touched else {}
     run.note(notes={**run.record.notes, **said, **touched})
-    ended = loop.recover(run, undo=order.undo or _undoes(run.record), first=_first(run))
+    undo = order.undo or _undoes(run.record)
+    ended = loop.recover(run, undo=undo, first=_first(run), until=_until(run, order))
     return _report(run, ended, machine)
 
 
@@ -92,7 +95,7 @@ def _begin(world: World, request: Request, order: Order, machine: Machine) -> Re
         return Report(entry.NOTHING)
     fleet = begin.Fleet(order.run_id, order.begun_on)
     run = Run(world, begin.open_record(world, order.node, _what(order), found, fleet))
-    return _report(run, loop.forward(run), machine)
+    return _report(run, loop.forward(run, until=_until(run, order)), machine)
 
 
 def _outcome(root: Path, order: Order) -> str:
@@ -133,6 +136,13 @@ def _first(run: Run) -> str | None:
     return "PUBLISH" if told and record.boot_id == epoch.boot_id(str(run.world.root)) else None
 
 
+def _until(run: Run, order: Order) -> str | None:
+    """A dynamic node waits for nobody, and one whose slurmd stands still waits no longer."""
+    record = run.record
+    waits = order.waits and record.notes.get("way") not in DELETES
+    return "STOP" if waits and record.phase in _BEFORE else None
+
+
 def _report(run: Run, ended: Ended, machine: Machine) -> Report:
     outcome, record = ended.outcome, run.record
     if outcome == loop.BACK and _undoes(record):
@@ -148,6 +158,8 @@ def _report(run: Run, ended: Ended, machine: Machine) -> Report:
     )
     if outcome != loop.HELD:
         return made
+    if record.phase in _BEFORE:
+        return made._replace(outcome=READY)
     gres, block = machine.gres(record.notes), machine.block(record.notes)
     return made._replace(outcome=HELD, gres=gres, block=block)
 

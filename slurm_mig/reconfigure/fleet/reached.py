@@ -1,6 +1,7 @@
 """A wave whose nodes are reached, one by one: they are ordered, held, published, ordered again.
 
-    ordered     each drains, waits, repartitions, and is held before Slurm is told
+    ordered     each drains and waits for its jobs, while its slurmd goes on
+    ordered     when all are ready: each repartitions, and is held before Slurm is told
     published   together, when all of the wave are held or at their end
     ordered     each starts its slurmd, holds it against slurmctld, and is given back
 
@@ -22,11 +23,13 @@ from slurm_mig.reconfigure.fleet.record import (
     HELD,
     LOST,
     ORDERED,
+    READY,
     UNREACHED,
     NodeEntry,
     RunRecord,
 )
 from slurm_mig.reconfigure.fleet.wire import HELD as IS_HELD
+from slurm_mig.reconfigure.fleet.wire import READY as IS_READY
 from slurm_mig.reconfigure.fleet.wire import Order, Report
 from slurm_mig.reconfigure.record import TARGET
 from slurm_mig.reconfigure.run import one_line
@@ -71,21 +74,24 @@ class ReachEngine:
         for _ in range(_ROUNDS):
             if not (ordered := run.nodes(names, ORDERED)):
                 break
-            self._order(run, ordered)
+            self._order(run, ordered, alone=len(names) == 1)
+            if ready := run.nodes(names, READY):
+                run.note(*(one._replace(stage=ORDERED, waited=True) for one in ready))
+                self._order(run, run.nodes(names, ORDERED), alone=True)
             if held := run.nodes(names, HELD):
                 self._publish(run, name, held)
-        for entry in run.nodes(names, ORDERED, HELD):
+        for entry in run.nodes(names, ORDERED, READY, HELD):
             _stays(run, entry, "it came to no end")
         self._publisher.end(name)
 
-    def _order(self, run: FleetRun, entries: Sequence[NodeEntry]) -> None:
+    def _order(self, run: FleetRun, entries: Sequence[NodeEntry], *, alone: bool) -> None:
         def tell(node: str, event: Event) -> None:
             _tell(run, node, event)
 
         def ended(node: str, report: Report) -> None:
             _take(run, run.record.node(node), report)
 
-        orders = {one.name: order_of(run.record, one) for one in entries}
+        orders = {one.name: order_of(run.record, one, alone=alone) for one in entries}
         limit = run.record.options.timeout_s
         bound = None if limit is None else limit + _SLACK_S
         for node, why in self._members.order(orders, bound, tell, ended).items():
@@ -116,8 +122,8 @@ class ReachEngine:
         run.world.tell(FleetEvent("", wave, "PUBLISH", "", "ended", "", seconds))
 
 
-def order_of(record: RunRecord, entry: NodeEntry) -> Order:
-    """What a node is told next."""
+def order_of(record: RunRecord, entry: NodeEntry, *, alone: bool = False) -> Order:
+    """What a node is told next; `alone`: there is nobody whose jobs it should wait for too."""
     attempt = f".{entry.attempt}" if entry.attempt > 1 else ""
     return Order(
         run_id=f"{record.run_id}{attempt}",
@@ -127,6 +133,7 @@ def order_of(record: RunRecord, entry: NodeEntry) -> Order:
         text=record.text,
         rollback=record.rollback,
         undo=entry.undo,
+        waits=not (alone or entry.waited or entry.undo or entry.published),
         published=entry.published,
         touched=entry.touched,
         timeout_s=record.options.timeout_s,
@@ -145,7 +152,9 @@ def _take(run: FleetRun, entry: NodeEntry, report: Report) -> None:
     """What a member reported is on the disk as soon as it is known."""
     problem = "" if report.outcome in GOOD else report.problem or entry.problem
     entry = entry._replace(took=(*entry.took, *report.took), problem=problem)
-    if report.outcome == IS_HELD:
+    if report.outcome == IS_READY:
+        run.note(entry._replace(stage=READY))
+    elif report.outcome == IS_HELD:
         entry = entry._replace(stage=HELD, goal=report.goal, way=report.way)
         run.note(entry._replace(gres=report.gres, block=report.block))
     else:

@@ -20,9 +20,10 @@ from slurm_mig.system.printable import printable
 
 VERSION = 1
 HELD: Final = "held"
+READY: Final = "ready"
 REFUSED: Final = "refused"
 # How a member ends; the others are loop's.
-OUTCOMES: Final = ("nothing", "done", "former", "drained", HELD, REFUSED)
+OUTCOMES: Final = ("nothing", "done", "former", "drained", READY, HELD, REFUSED)
 _STATES = ("begins", "goes on", "held", "ended", "failed")
 _LONGEST_TEXT = 1000
 _LONGEST_LINE = 1 << 20
@@ -39,7 +40,8 @@ class Order(NamedTuple):
 
     `run_id` is the run's, and of which attempt. `label` and `text` as in RunRecord. `published`
     is the goal that slurm.conf has of the node, `touched`: it may have one that is not the
-    former. `undo`: it is to go back. `look`: only look.
+    former. `undo`: it is to go back. `look`: only look. `waits`: only until its jobs have ended,
+    with its slurmd running; a dynamic node does not care.
     """
 
     run_id: str
@@ -50,6 +52,7 @@ class Order(NamedTuple):
     rollback: bool = False
     undo: bool = False
     look: bool = False
+    waits: bool = False
     published: str = ""
     touched: bool = False
     timeout_s: float | None = None
@@ -57,7 +60,9 @@ class Order(NamedTuple):
 
 
 class Report(NamedTuple):
-    """How a member ended. Held: `goal`, `way`, `gres` and `block` are what is to be published.
+    """How a member ended. Ready: drained, and no job holds GRES there.
+
+    Held: `goal`, `way`, `gres` and `block` are what is to be published.
 
     `block` is the node's part of a gres.conf of many nodes; "" where the member has written its
     own.

@@ -44,6 +44,28 @@ def test_sixty_four_in_waves_of_eight(made: Made) -> None:
     assert not record.problem
 
 
+def test_no_slurmd_stands_still_while_others_wait_for_jobs(made: Made) -> None:
+    fleet = made(3, 3)
+    stopped: list[str] = []
+
+    def look() -> None:
+        stopped.extend(name for name, each in fleet.members.items() if each.loaded is None)
+
+    for member in fleet.members.values():
+        member.at["WAIT ended"] = look
+    fleet.run()
+    assert stopped == []
+
+
+def test_a_wave_of_one_is_ordered_once_less(made: Made) -> None:
+    fleet = made(2, 1)
+    assert fleet.run().done
+    assert [call for call in fleet.calls if call.startswith("order")] == [
+        *["order n01"] * 2,
+        *["order n02"] * 2,
+    ]
+
+
 def test_what_is_as_wanted_already(made: Made) -> None:
     fleet = made()
     fleet.run()

@@ -11,7 +11,15 @@ from slurm_mig.reconfigure import entry, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.fleet import looked, member
 from slurm_mig.reconfigure.fleet.holding import PUBLISHED
-from slurm_mig.reconfigure.fleet.wire import HELD, REFUSED, Order, Report, read_line, read_order
+from slurm_mig.reconfigure.fleet.wire import (
+    HELD,
+    READY,
+    REFUSED,
+    Order,
+    Report,
+    read_line,
+    read_order,
+)
 from slurm_mig.settings import Settings
 from tests.fakes_reach import Ran
 from tests.fakes_slurm import FakeSlurmClient
@@ -65,6 +73,27 @@ def test_held_and_told_and_done(fleet: Fleet, node: Node) -> None:
     publish(fleet, node)
     assert obey(node, published="target").outcome == "done"
     assert node.is_right(TARGET_TYPES)
+
+
+def test_ready_its_slurmd_goes_on(fleet: Fleet, node: Node) -> None:
+    """Slurm ends jobs without GRES where no slurmd answers for long: others may take hours."""
+    ready = obey(node, waits=True)
+    assert ready.outcome == READY
+    assert [took.phase for took in ready.took] == ["DRAIN", "WAIT"]
+    assert "DRAIN" in node.node
+    assert node.loaded == FORMER_TYPES
+    assert obey(node, waits=True).outcome == READY
+    assert obey(node).outcome == HELD
+    assert node.loaded is None
+    assert obey(node, waits=True).outcome == HELD  # its slurmd stands still already
+    publish(fleet, node)
+    assert obey(node, published="target").outcome == "done"
+
+
+def test_ready_and_told_to_go_back(node: Node) -> None:
+    obey(node, waits=True)
+    assert obey(node, undo=True).outcome == "former"
+    assert node.is_right(FORMER_TYPES)
 
 
 def test_the_same_order_again_says_the_same(fleet: Fleet, node: Node) -> None:
