@@ -122,12 +122,14 @@ def test_two_nodes_of_a_wave_fail(cluster: Cluster) -> None:
 def test_a_node_is_not_reached_any_more(cluster: Cluster) -> None:
     """It has been cut up and Slurm was told: it stays drained until the run is taken up again."""
     label = other(cluster)
-    fleets.write_reach(cluster, "n2")
+    fleets.write_reach(cluster, "n2", times=2)  # to wait for its jobs, and to be cut up
     said = must_end(fleets.run(cluster, fleets.wish("n[1-3]", label, "--max-unavailable", "3")), 1)
     assert "n2: not reached any more, and the node stays drained" in said
     assert "DRAIN" in fleets.state(cluster, "n2")
     reason = hooking.node_field(cluster, "n2", "Reason")
     assert reason.startswith("slurm-mig reconfigure --resume"), reason
+    published = {one["name"]: one["published"] for one in fleets.record(cluster)["nodes"]}
+    assert published["n2"] == "target"
     fleets.must_have(cluster, ("n1", "n3"), fleets.LAYOUTS[label])
     fleets.write_reach(cluster)
     must_end(fleets.run(cluster, fleets.command("--resume")), 0)
