@@ -32,6 +32,8 @@ COMMANDS = {
     "usage": ("usage", "What jobs used: gather the records of all nodes, and ask them."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
+# Those that people do not type.
+HIDDEN = {"member": "member"}
 
 
 _STDOUT, _STDERR = 1, 2
@@ -44,6 +46,7 @@ class Program(LazyGroup):
 
     package = __name__
     table = COMMANDS
+    hidden = HIDDEN
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""`slurm-mig reconfigure`: drain this node, repartition it, tell Slurm, and give it back."""
+"""`slurm-mig reconfigure`: drain nodes, repartition them, tell Slurm, and give them back."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,40 +13,52 @@ if TYPE_CHECKING:
     from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
     from slurm_mig.model import GpuIndex
     from slurm_mig.reconfigure.begin import Chooser
+    from slurm_mig.reconfigure.fleet.entry import Wish
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 SECONDS = click.FloatRange(min=0)
+COUNT = click.IntRange(min=1)
 
 
 @click.command("reconfigure")
-@click.argument("node", required=False)
+@click.argument("nodes", required=False)
 @click.option("-f", "--file", type=FILE, help="The wanted configurations; - is standard input.")
 @click.option("-c", "--config", metavar="LABEL", help="Which of them, if the file has several.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up waiting for jobs then.")
 @click.option("--cancel-after", type=SECONDS, metavar="SECONDS", help="Cancel those jobs then.")
 @click.option("--rollback", is_flag=True, help="Back to what was before the last one.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and for whom it waits.")
+@click.option("--max-unavailable", metavar="N|P%", help="So many nodes at a time.  [default: 1]")
+@click.option("--max-failures", type=COUNT, metavar="N", help="No new wave then.  [default: 1]")
+@click.option("--status", is_flag=True, help="Show how a run over many nodes is.")
+@click.option("--resume", is_flag=True, help="Take up a run over many nodes again.")
+@click.option("--run", "run_id", metavar="ID", help="Which run, if not the last one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @root_option
 @click.pass_context
 def command(
     ctx: click.Context,
-    node: str | None,
+    nodes: str | None,
     file: Path | None,
     config: str | None,
     timeout: float | None,
     cancel_after: float | None,
     rollback: bool,
     dry_run: bool,
+    max_unavailable: str | None,
+    max_failures: int | None,
+    status: bool,
+    resume: bool,
+    run_id: str | None,
     as_json: bool,
 ) -> int:
-    """Give this node another MIG configuration, and Slurm the new slices.
+    """Give nodes another MIG configuration, and Slurm the new slices.
 
-    Run it on the node itself. It drains the node, waits for the jobs that hold GPUs there (others
-    go on), stops slurmd, changes the GPUs, writes gres.conf and tells slurmctld, starts slurmd,
-    holds what Slurm has against what is there, and resumes the node, if nobody else had drained
-    it. If anything fails, the same way leads back; if that fails too, the node stays drained, and
-    its reason says what to do.
+    Without NODES it is this node. It drains the node, waits for the jobs that hold GPUs there
+    (others go on), stops slurmd, changes the GPUs, writes gres.conf and tells slurmctld, starts
+    slurmd, holds what Slurm has against what is there, and resumes the node, if nobody else had
+    drained it. If anything fails, the same way leads back; if that fails too, the node stays
+    drained, and its reason says what to do.
 
     \b
       slurm-mig reconfigure -f /etc/slurm-mig/mig.yaml -c all-balanced --dry-run
@@ -54,7 +66,48 @@ def command(
       slurm-mig reconfigure --rollback
 
     After a crash, `slurm-mig recover`.
+
+    Many nodes go in waves, from a machine with Slurm's admin rights that reaches them (by ssh):
+    Slurm is told of a wave's nodes together, and no new wave begins once nodes have failed.
+
+    \b
+      slurm-mig reconfigure 'gpu[01-64]' -f mig.yaml -c all-balanced --max-unavailable 8
+      slurm-mig reconfigure --status
+      slurm-mig reconfigure --resume
+
+    A run whose command was cut short goes on with --resume, from another shell too.
     """
+    chosen = (max_unavailable, max_failures, timeout, cancel_after)
+    root = root_of(ctx)
+    if status or resume:
+        if (status and resume) or nodes or file or config or rollback or dry_run:
+            raise UsageError("--status and --resume stand for themselves: the run knows the rest")
+        return _of_a_run(root, run_id, chosen, status=status, as_json=as_json)
+    if rollback == (file is not None):
+        raise UsageError("give one of --file FILE and --rollback")
+    if nodes is not None and not _is_here(root, nodes):
+        wish = _many(root, nodes, file, config, chosen)
+        return _fleet(root, wish, dry_run=dry_run, as_json=as_json)
+    if max_unavailable or max_failures or run_id:
+        raise UsageError("--max-unavailable, --max-failures and --run are for many nodes")
+    return _here(root, nodes, file, config, timeout, cancel_after, dry_run=dry_run, as_json=as_json)
+
+
+Chosen = tuple[str | None, int | None, float | None, float | None]
+
+
+def _here(
+    root: Path,
+    node: str | None,
+    file: Path | None,
+    config: str | None,
+    timeout: float | None,
+    cancel_after: float | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """This node alone."""
     from slurm_mig.cli.applied import interruptible
     from slurm_mig.cli.prospect import show
     from slurm_mig.cli.reconfigured import shown, tell
@@ -62,9 +115,6 @@ def command(
     from slurm_mig.reconfigure.site import request_of, world_of
     from slurm_mig.reconfigure.world import Options
 
-    if rollback == (file is not None):
-        raise UsageError("give one of --file FILE and --rollback")
-    root = root_of(ctx)
     what, choose = (config or "", None) if file is None else _wanted(file, config)
     options = Options(timeout, cancel_after)
     with interruptible(root), shown() as watch:
@@ -77,7 +127,49 @@ def command(
             return 0
         else:
             ended = entry.start(world, request, name, what, choose)
-    return tell(f"{name}, {what or 'rollback'}", ended, as_json=as_json, back=rollback)
+    return tell(f"{name}, {what or 'rollback'}", ended, as_json=as_json, back=choose is None)
+
+
+def _is_here(root: Path, nodes: str) -> bool:
+    from slurm_mig.slurm.daemon import host_name
+
+    if nodes == host_name():  # as before there were many: nothing more is loaded
+        return True
+    from slurm_mig.cli import fleet
+
+    return fleet.is_here(root, fleet.names_in(nodes))
+
+
+def _many(root: Path, nodes: str, file: Path | None, config: str | None, chosen: Chosen) -> "Wish":
+    """The text itself is kept, and is held against its format before any node is told of it."""
+    from slurm_mig.cli import fleet
+    from slurm_mig.gpu.config.migconfig import select
+    from slurm_mig.gpu.config.migyaml import bytes_of, parse, source_of
+    from slurm_mig.reconfigure.fleet.entry import Wish
+
+    names = fleet.names_in(nodes)
+    options = fleet.options_of(root, fleet.Chosen(*chosen), len(names))
+    if file is None:
+        return Wish(names, "", "", True, options)
+    data = bytes_of(file)
+    label = select(parse(data, source_of(file)), config)
+    return Wish(names, label, data.decode(), False, options)
+
+
+def _fleet(root: Path, wish: "Wish", *, dry_run: bool, as_json: bool) -> int:
+    from slurm_mig.cli import fleet
+
+    return (fleet.plan if dry_run else fleet.start)(root, wish, as_json=as_json)
+
+
+def _of_a_run(
+    root: Path, run_id: str | None, chosen: Chosen, *, status: bool, as_json: bool
+) -> int:
+    from slurm_mig.cli import fleet
+
+    if status:
+        return fleet.show_status(root, run_id, as_json=as_json)
+    return fleet.resume(root, run_id, fleet.Chosen(*chosen), as_json=as_json)
 
 
 def _wanted(file: Path, config: str | None) -> "tuple[str, Chooser]":

@@ -37,6 +37,10 @@ class Checked:
         """Note what is wrong with the value of `key`."""
         self._problems.append(f"{self._where}{key}: {problem}")
 
+    def raw(self, key: str) -> Any:  # noqa: ANN401
+        """Whatever is there, None without it: for checks of the caller's own, and its notes."""
+        return self._value.get(key)
+
     def is_null(self, key: str) -> bool:
         """Whether `key` is there and null."""
         return key in self._value and self._value[key] is None

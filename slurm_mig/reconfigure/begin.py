@@ -16,7 +16,7 @@ from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
-from slurm_mig.reconfigure.world import World
+from slurm_mig.reconfigure.world import Types, World
 from slurm_mig.slurm.controller.client import GresCount, Job, NodeState
 from slurm_mig.slurm.demand import Stranded, stranded
 from slurm_mig.system import epoch
@@ -36,6 +36,7 @@ class Prospect(NamedTuple):
     notes: Mapping[str, str]
     stranded: tuple[Stranded, ...]  # pending jobs that could run nowhere any more
     right: bool  # slurmctld has what lives, and slurmd registered it
+    types: Types  # of the node's gpus, when it is done
 
     @property
     def nothing(self) -> bool:
@@ -43,8 +44,13 @@ class Prospect(NamedTuple):
         return self.right and not any(each.steps for each in self.plans)
 
 
-def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect:
-    """Look and plan; changes nothing. Raises Refused with all that forbids it."""
+def look(
+    world: World, request: Request, name: str, choose: Chooser, *, whom: bool = True
+) -> Prospect:
+    """Look and plan; changes nothing. Raises Refused with all that forbids it.
+
+    Not `whom`: nobody is to be told which pending jobs would be stranded.
+    """
     problems: list[str] = []
     plans, others, wanted = _plans(request, choose)
     problems += [problem for each in plans for problem in each.problems]
@@ -64,14 +70,27 @@ def look(world: World, request: Request, name: str, choose: Chooser) -> Prospect
     jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
     right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
     types = world.publisher.types_after(notes, plans)
+    lost = _stranded(world, name, types) if whom else ()
+    return Prospect(node, plans, others, wanted, jobs, notes, lost, right, types)
+
+
+def _stranded(world: World, name: str, types: Types) -> tuple[Stranded, ...]:
     after = {name: tuple(GresCount("gpu", kind, number) for kind, number in types.items())}
-    lost = stranded(world.client.pending_jobs(), world.client.nodes(), after)
-    return Prospect(node, plans, others, wanted, jobs, notes, lost, right)
+    return stranded(world.client.pending_jobs(), world.client.nodes(), after)
 
 
-def open_record(world: World, name: str, what: str, prospect: Prospect) -> Record:
+class Fleet(NamedTuple):
+    """The run over many nodes that this one is of, and the machine where it was begun."""
+
+    run_id: str
+    begun_on: str
+
+
+def open_record(
+    world: World, name: str, what: str, prospect: Prospect, fleet: Fleet | None = None
+) -> Record:
     """Write down what is about to be done. Raises JournalError."""
-    run_id = records.new_id()
+    run_id = fleet.run_id if fleet else records.new_id()
     root = str(world.root)
     record = Record(
         run_id=run_id,
@@ -88,6 +107,8 @@ def open_record(world: World, name: str, what: str, prospect: Prospect) -> Recor
             if each.steps
         ),
         notes=prospect.notes,
+        fleet=fleet.run_id if fleet else None,
+        begun_on=fleet.begun_on if fleet else None,
     )
     records.begin(world.root, record)
     world.publisher.begin(run_id, prospect.notes)

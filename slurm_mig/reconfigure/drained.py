@@ -19,6 +19,7 @@ _OURS = "slurm-mig re"
 # How slurmctld itself begins the reason of a node that it finds wanting.
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
 _BACK_S = 30.0
+_AGAIN_S = 5.0
 
 
 def reason(run_id: str, what: str) -> str:
@@ -26,6 +27,16 @@ def reason(run_id: str, what: str) -> str:
     return one_line(
         f"slurm-mig reconfigure [{run_id}] to {what}; if it stopped: slurm-mig recover", _LONGEST
     )
+
+
+def way_on(record: Record) -> str:
+    """The command that goes on, and where."""
+    recover = f"`slurm-mig recover` on {record.node}"
+    if record.fleet is None:
+        return recover
+    resume = f"`slurm-mig reconfigure --resume` on {record.begun_on}"
+    # Where slurm.conf is not this node's to write, it can do no more by itself.
+    return resume if record.phase == "PUBLISH" else f"{recover}, or {resume}"
 
 
 def is_ours(record: Record, node: NodeState) -> bool:
@@ -92,9 +103,11 @@ def resume(run: Run) -> None:
 def keep(run: Run, problem: str) -> Iterator[str]:
     """Have the node stay drained with a reason that names the next command; what did not work."""
     record = run.record
-    why = one_line(
-        f"slurm-mig recover [{record.run_id}]: {record.phase} failed: {problem}", _LONGEST
-    )
+    way, where = "recover", ""
+    if record.fleet is not None and record.phase == "PUBLISH":
+        way, where = "reconfigure --resume", f" on {record.begun_on}"
+    what = f"slurm-mig {way} [{record.run_id}]{where}: {record.phase} failed: {problem}"
+    why = one_line(what, _LONGEST)
     with suppress(Exception):
         run.note(drained=True)
     try:
@@ -108,6 +121,21 @@ def keep(run: Run, problem: str) -> Iterator[str]:
         run.world.slurmd.start(run.start_words())
     except (SlurmMigError, OSError) as error:
         yield f"slurmd does not run ({error})"
+    else:
+        with suppress(SlurmMigError):
+            _say_again(run, why)
+
+
+def _say_again(run: Run, why: str) -> None:
+    """24.11 and later put their own reason over ours when a node registers badly, as it may now."""
+    end, pauses = run.world.clock() + _AGAIN_S, run.world.pauses()
+    while (node := run.node()) is not None and run.world.clock() < end:
+        if node.drains and node.reason.startswith(_SLURMS):
+            return run.world.client.set_reason(node.name, why)
+        if node.answers and not node.registered_badly:
+            return None
+        pauses.pause()
+    return None
 
 
 def _until_back(run: Run) -> None:

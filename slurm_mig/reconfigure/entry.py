@@ -29,7 +29,7 @@ def start(world: World, request: Request, node: str, what: str, choose: Chooser)
     """A new one. Raises SlurmMigError or OSError when nothing was changed."""
     with only_one(world.root, _AT_ONCE_S, *LOCK):  # whoever is at it may wait for jobs for hours
         must_be_none_open(world.root)
-        prospect = begin.look(world, request, node, choose)
+        prospect = begin.look(world, request, node, choose, whom=False)
         if prospect.nothing:
             return Ended(NOTHING)
         return loop.forward(Run(world, begin.open_record(world, node, what, prospect)))
@@ -44,7 +44,7 @@ def rollback(world: World, request: Request, node: str) -> Ended:
         last = records.read(world.root, records.LAST)
         if last is None:
             raise Refused("nothing was changed", ["no reconfigure of this node is known"])
-        prospect = begin.look(world, request, node, _as_before(last))
+        prospect = begin.look(world, request, node, as_before(last), whom=False)
         if prospect.nothing:
             return Ended(NOTHING)
         what = f"what was before {last.what}"
@@ -76,7 +76,9 @@ def must_be_none_open(root: Path) -> None:
         )
 
 
-def _as_before(last: Record) -> Chooser:
+def as_before(last: Record) -> Chooser:
+    """What the GPUs had before that one."""
+
     def choose(gpus: Sequence[LiveGpu]) -> Mapping[GpuIndex, WantedGpu]:
         there = {gpu.info.uuid: gpu.info.gpu_index for gpu in gpus}
         former = last.wanted(records.FORMER)

@@ -18,7 +18,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC |
 
 def write(root: Path, node: str, run_id: str, event: Event) -> None:
     """Add the line of a phase that is over. A log that cannot be written stops nothing."""
-    if event.state not in ("ended", "failed"):
+    if event.state not in ("held", "ended", "failed"):
         return
     line: dict[str, Any] = {
         "version": VERSION,

@@ -11,6 +11,9 @@ jobs only with the slices that Slurm believes it to have:
 - it is drained before slurmd stops, and nobody resumes it but the phase RESUME;
 - RESUME comes after VERIFY, which holds what slurmctld has against the slices that live;
 - RESUME ends only a drain that is ours, by the record and by the reason.
+
+One of many nodes is held before STOP, until others are as far, and at PUBLISH, where Slurm is told
+of several together (fleet/): the record stays open, and whoever enters it again goes on.
 """
 
 from collections.abc import Callable
@@ -21,6 +24,7 @@ from slurm_mig.reconfigure import drained, phases
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
 from slurm_mig.reconfigure.run import Run, Took, one_line
+from slurm_mig.reconfigure.world import Held
 
 PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "DRAIN": drained.drain,
@@ -37,6 +41,7 @@ LAST: Final = ("RESUME", "COMMIT")
 DONE: Final = "done"  # the node is as wanted
 BACK: Final = "former"  # it is as before
 STAYS: Final = "drained"  # neither: it stays drained, and the record stays open
+HELD: Final = "held"  # the same, but nothing is wrong: Slurm is to be told of it with others
 
 
 class Ended(NamedTuple):
@@ -49,10 +54,16 @@ class Ended(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def forward(run: Run) -> Ended:
-    """To the target, or back, or it stays drained. The record is open."""
+def forward(run: Run, first: str | None = None, until: str | None = None) -> Ended:
+    """To the target, or back, or it stays drained. The record is open.
+
+    `first`: from this phase on, where all that comes before it is known to be done. `until`: it is
+    held before that phase.
+    """
     try:
-        _go(run, _first(run))
+        _go(run, first or _first(run), until)
+    except Held as why:
+        return _held(run, str(why))
     except (Stuck, SlurmNotAnswering, JournalError) as why:
         return _stay(run, str(why))
     except (SlurmMigError, OSError) as why:
@@ -63,30 +74,34 @@ def forward(run: Run) -> Ended:
     return Ended(DONE, "", "", tuple(run.took), tuple(run.remarks))
 
 
-def back(run: Run, problem: str = "") -> Ended:
-    """To what was before, or it stays drained. The record is open."""
+def back(run: Run, problem: str = "", first: str | None = None) -> Ended:
+    """To what was before, or it stays drained. The record is open; `first` as in forward()."""
     try:
         if run.record.goal == TARGET:
             first = _first_back(run)
             run.note(goal=FORMER, phase=first, problem=one_line(problem) or None)
-        else:
-            first = _first(run)
-        _go(run, first)
+        _go(run, first or _first(run))
+    except Held as why:
+        return _held(run, str(why))
     except (SlurmMigError, OSError) as why:
         return _stay(run, "; then, going back: ".join(filter(None, (problem, str(why)))))
     return Ended(BACK, problem, "", tuple(run.took), tuple(run.remarks))
 
 
-def recover(run: Run, *, undo: bool = False) -> Ended:
+def recover(
+    run: Run, *, undo: bool = False, first: str | None = None, until: str | None = None
+) -> Ended:
     """Go on where another one was cut short, or with `undo` go back. The record is ours now."""
     if undo or run.record.goal == FORMER:
-        return back(run, run.record.problem or "")
-    return forward(run)
+        return back(run, run.record.problem or "", first)
+    return forward(run, first, until)
 
 
-def _go(run: Run, first: str) -> None:
+def _go(run: Run, first: str, until: str | None = None) -> None:
     names = list(PHASES)
     for name in names[names.index(first) :]:
+        if name == until:
+            raise Held("waits for the others")
         run.phase(name, PHASES[name])
 
 
@@ -108,5 +123,9 @@ def _first_back(run: Run) -> str:
 def _stay(run: Run, problem: str) -> Ended:
     """Keep the node out of service with a reason that is true."""
     told = drained.keep(run, problem)
-    next_step = f"mend what is named, then run `slurm-mig recover` on {run.record.node}"
+    next_step = f"mend what is named, then run {drained.way_on(run.record)}"
     return Ended(STAYS, "; ".join([problem, *told]), next_step, tuple(run.took), tuple(run.remarks))
+
+
+def _held(run: Run, why: str) -> Ended:
+    return Ended(HELD, run.record.problem or "", why, tuple(run.took), tuple(run.remarks))

@@ -38,7 +38,7 @@ from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
 _SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
-_DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
+DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
 
 
 class NodePublisher:
@@ -74,26 +74,24 @@ class NodePublisher:
             if any(_SHORT.match(one.type or "") for one in node.gres)
             else "full",
         }
-        return {**notes, **({"conf": self._former_words()} if way in _DELETES else {})}
+        return {**notes, **({"conf": self._former_words()} if way in DELETES else {})}
 
     def begin(self, name: str, notes: Notes) -> None:
         """As the port: keeps how the files are, so that it is noticed who changes them."""
         texts: dict[str, str | None] = {notes["gres_conf"]: text_of(notes["gres_conf"])}
-        if notes["way"] not in _DELETES:
+        if notes["way"] not in DELETES:
             texts |= {
                 str(path.resolve()): text for path, text in read_files(self._conf).texts.items()
             }
-        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
-        wish = ConfWish(str(self._conf.resolve()), {})
-        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
+        self._keep(name, ConfWish(str(self._conf.resolve()), {}), texts)
 
     def needs_it_empty(self, notes: Notes) -> bool:
         """As the port."""
-        return notes["way"] in _DELETES
+        return notes["way"] in DELETES
 
     def types(self, notes: Notes) -> Types:
         """As the port."""
-        return dict(self._made(notes).groups[0].types)
+        return dict(self.made(notes).groups[0].types)
 
     def types_after(self, notes: Notes, plans: Sequence[GpuPlan]) -> Types:
         """As the port."""
@@ -101,19 +99,9 @@ class NodePublisher:
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """As the port."""
-        wait_s = self._settings.publish_timeout_s
-        if not back and publish.look(self._root, f"{name}-before") is not None:
-            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
-            publish.commit(self._root, f"{name}-before")
-        made = self._made(notes)
-        group = made.groups[0]
-        deletes = notes["way"] in _DELETES
-        wish = None if deletes else ConfWish(str(self._conf), {self._node: group.gres})
-        gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
-        publish.commit(self._root, name)  # of one that was cut short: what lives now counts
-        wanted = prepare(wish, [gres])
-        publish.begin(self._root, name, wanted)
-        publish.carry_out(self._root, name, wait_s)
+        if not back:
+            self._must_be_as_kept(name)
+        self._write(name, notes, conf=notes["way"] not in DELETES)
         self._tell_slurm(notes["way"])
         publish.commit(self._root, name)
 
@@ -124,13 +112,38 @@ class NodePublisher:
 
     def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
         """As the port."""
-        if notes["way"] not in _DELETES:
-            return {}
-        gpus = None if notes["way"] == Kind.DETECTED.value else self._made(notes).groups[0].gres
+        if notes["way"] not in DELETES:
+            return {CONF: ""}  # a site may have one command for both kinds of nodes
+        gpus = None if notes["way"] == Kind.DETECTED.value else self.made(notes).groups[0].gres
         words = dynamicconf.from_conf(notes["conf"], gpus)
         # It must not take jobs before it is verified; 22.05 takes no reason here.
         quoted = reason.replace('"', "'")
         return {CONF: f'{words} State=DRAIN Reason="{quoted}"'}
+
+    def made(self, notes: Notes) -> Generated:
+        """What gres.conf and `Gres=` are to say of the slices that live."""
+        request = Request(_options(notes), notes["label"] or None, False, self._root)
+        return for_node(self._discovered(), request)
+
+    def _keep(self, name: str, wish: ConfWish | None, texts: Mapping[str, str | None]) -> None:
+        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
+        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
+
+    def _must_be_as_kept(self, name: str) -> None:
+        if publish.look(self._root, f"{name}-before") is not None:
+            wait_s = self._settings.publish_timeout_s
+            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
+            publish.commit(self._root, f"{name}-before")
+
+    def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
+        """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
+        made = self.made(notes)
+        wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
+        gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
+        publish.commit(self._root, name)  # of one that was cut short: what lives now counts
+        wanted = prepare(wish, [gres])
+        publish.begin(self._root, name, wanted)
+        publish.carry_out(self._root, name, self._settings.publish_timeout_s)
 
     def _tell_slurm(self, way: str) -> None:
         if way == Kind.RECONFIGURE.value:
@@ -165,10 +178,6 @@ class NodePublisher:
             if word.startswith("--conf="):
                 return _without_state(word.removeprefix("--conf="))
         raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
-
-    def _made(self, notes: Notes) -> Generated:
-        request = Request(_options(notes), notes["label"] or None, False, self._root)
-        return for_node(self._discovered(), request)
 
     def _discovered(self) -> Node:
         with session() as nvml:

@@ -44,7 +44,8 @@ class Record(NamedTuple):
     `theirs` is why the node was drained by somebody else before; None: it was not. Then it stays
     so. `phase` is the one that is about to begin or under way; `ended`: it is over. `changed`:
     the GPUs, or what Slurm is told of them, may be other than before. `notes` are for the
-    publisher. `problem` says why it goes back.
+    publisher. `problem` says why it goes back. `fleet` is the run over many nodes that this is of,
+    and `begun_on` the machine where that was begun; None: it is of none.
     """
 
     run_id: str
@@ -62,6 +63,8 @@ class Record(NamedTuple):
     changed: bool = False
     problem: str | None = None
     notes: Mapping[str, str] = {}
+    fleet: str | None = None
+    begun_on: str | None = None
 
     def wanted(self, goal: str) -> dict[str, WantedGpu]:
         """What each GPU is to be at a goal, by UUID."""
@@ -126,6 +129,8 @@ def decode(found: object, name: str = NAME) -> Record:
         changed=top.flag("changed"),
         problem=top.text_or_none("problem"),
         notes=_notes(found),
+        fleet=top.text_or_none("fleet") if "fleet" in top else None,
+        begun_on=top.text_or_none("begun_on") if "begun_on" in top else None,
     )
     for key, known in (("goal", GOALS), ("phase", PHASES)):
         if getattr(made, key) not in known and top.clean:

@@ -7,7 +7,7 @@ from slurm_mig.errors import NoSuchNode
 from slurm_mig.reconfigure import log
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import Record
-from slurm_mig.reconfigure.world import Event, World
+from slurm_mig.reconfigure.world import Event, Held, World
 from slurm_mig.slurm.controller.client import NodeState
 
 
@@ -42,7 +42,8 @@ class Run:
         try:
             act(self)
         except BaseException as why:
-            self._tell("failed", str(why) or type(why).__name__, self.world.clock() - began)
+            state = "held" if isinstance(why, Held) else "failed"
+            self._tell(state, str(why) or type(why).__name__, self.world.clock() - began)
             raise
         seconds = self.world.clock() - began
         self.took.append(Took(name, self.record.goal, seconds))

@@ -13,7 +13,8 @@ from slurm_mig.reconfigure.settings import load as load_reconfigure
 from slurm_mig.reconfigure.world import Event, Options, World
 from slurm_mig.settings import load
 from slurm_mig.slurm.config.conf import find_slurm_conf
-from slurm_mig.slurm.controller.cli_client import CliClient
+from slurm_mig.slurm.controller.choose import choose_client
+from slurm_mig.slurm.controller.client import SlurmClient
 from slurm_mig.slurm.controller.patience import Patience
 from slurm_mig.slurm.daemon import host_name
 
@@ -23,8 +24,17 @@ def request_of(root: Path) -> Request:
     return Request(root, load(root))
 
 
+def client_of(root: Path, chosen: ReconfigureSettings) -> SlurmClient:
+    """What asks slurmctld, patiently. Raises SlurmError where Slurm is not installed."""
+    return choose_client(root, Patience(total_s=chosen.answer_timeout_s)).client
+
+
 def world_of(
-    root: Path, node: str | None, options: Options, tell: Callable[[Event], object]
+    root: Path,
+    node: str | None,
+    options: Options,
+    tell: Callable[[Event], object],
+    publisher: type[NodePublisher] = NodePublisher,
 ) -> tuple[str, World]:
     """The node's name, and its world. Raises SlurmMigError."""
     name = node or host_name()
@@ -32,7 +42,7 @@ def world_of(
     if conf is None:
         raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
     chosen = load_reconfigure(root)
-    client = CliClient(Patience(total_s=chosen.answer_timeout_s))
+    client = client_of(root, chosen)
     options = options._replace(
         timeout_s=chosen.timeout_s if options.timeout_s is None else options.timeout_s,
         register_s=chosen.register_timeout_s,
@@ -46,7 +56,7 @@ def world_of(
         client=client,
         gpus=NodeGpus(request_of(root)._replace(watch=watch)),
         slurmd=NodeSlurmd(root, conf, name, _commands(chosen)),
-        publisher=NodePublisher(root, conf, name, client, chosen),
+        publisher=publisher(root, conf, name, client, chosen),
         options=options,
         tell=tell,
     )

@@ -52,6 +52,13 @@ class Slurmd(Protocol):
         """
 
 
+class Held(Exception):
+    """No error: Slurm is told of this node together with others, by somebody else.
+
+    The node stays as it is until then: drained, its slurmd stopped, its record open at PUBLISH.
+    """
+
+
 class Publisher(Protocol):
     """How Slurm is told what the node has, by the way that its version and the node take.
 
@@ -77,7 +84,7 @@ class Publisher(Protocol):
         """Tell Slurm of the slices that live, while slurmd does not run.
 
         Raises SlurmMigError; Refused where a file was changed by hand since begin(), unless it
-        goes `back`.
+        goes `back`; Held where others tell Slurm, and have not yet.
         """
 
     def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
@@ -92,7 +99,7 @@ class Event(NamedTuple):
 
     phase: str
     goal: str
-    state: str  # "begins", "goes on", "ended", "failed"
+    state: str  # "begins", "goes on", "held", "ended", "failed"
     text: str = ""
     seconds: float = 0.0
 

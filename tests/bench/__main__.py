@@ -6,6 +6,7 @@ They print medians and ratios against a baseline of the same run; none of them j
 from tests.bench import (
     bench_apply,
     bench_collect,
+    bench_fleet,
     bench_fold,
     bench_gres,
     bench_hooks,
@@ -21,6 +22,7 @@ BENCHES = (
     bench_plan,
     bench_hooks,
     bench_apply,
+    bench_fleet,
     bench_monitor,
     bench_metrics,
     bench_collect,

@@ -1,12 +1,13 @@
 """A cluster whose node n1 is reconfigured, and the jobs that watch it while that goes on."""
 
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,8 @@ def must_have(cluster: Cluster, layout: Mapping[str, int]) -> None:
 class Watchers:
     """Jobs for every profile, submitted all the while; each tells what it could open."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, nodes: Sequence[str] = ("n1",)) -> None:
+        self._cluster, self._nodes = cluster, itertools.cycle(nodes)
         self._folder = cluster.folder / "watchers"
         self._folder.mkdir(exist_ok=True)
         self._end = threading.Event()
@@ -160,7 +161,14 @@ class Watchers:
                 if self._end.wait(0.5):
                     return
                 out = f"/run/cluster/watchers/%j-{profile}"
-                asked = ["sbatch", "-w", "n1", f"--gres=gpu:{TYPE}{profile}:1", "-o", out]
+                asked = [
+                    "sbatch",
+                    "-w",
+                    next(self._nodes),
+                    f"--gres=gpu:{TYPE}{profile}:1",
+                    "-o",
+                    out,
+                ]
                 wrap = " ".join(reach.PROBE)
                 done = self._cluster.exec(
                     CONTROLLER, [*asked, "-D", "/", "--wrap", wrap], check=False

@@ -44,11 +44,19 @@ def gres(types: Mapping[str, int]) -> str:
 class Bench:
     """The node and its cluster. `broken`: what fails, by the name of the call, so many times."""
 
-    def __init__(self, root: Path, *, release: str = "24.11.5", dynamic: bool = False) -> None:
-        self.root = root
+    def __init__(
+        self,
+        root: Path,
+        *,
+        release: str = "24.11.5",
+        dynamic: bool = False,
+        name: str = NODE,
+        slurm: FakeSlurm | None = None,
+    ) -> None:
+        self.root, self.name = root, name
         self.now = 1_800_000_000.0
-        self.slurm = FakeSlurm(SlurmVersion.parse(release), clock=lambda: self.now)
-        self.slurm.add(NODE, gres(FORMER_TYPES), dynamic=dynamic)
+        self.slurm = slurm or FakeSlurm(SlurmVersion.parse(release), clock=lambda: self.now)
+        self.slurm.add(name, gres(FORMER_TYPES), dynamic=dynamic)
         self.dynamic = dynamic
         self.live: Mapping[str, int] = dict(FORMER_TYPES)
         self.loaded: Mapping[str, int] | None = dict(FORMER_TYPES)  # by the slurmd that runs
@@ -74,7 +82,7 @@ class Bench:
 
     def must_be_sound(self) -> None:
         """AssertionError where a job could start on what it did not ask for."""
-        node = self.slurm.nodes.get(NODE)
+        node = self.slurm.nodes.get(self.name)
         if node is None or self.loaded is None or node.flags & {"DRAIN", "NOT_RESPONDING"}:
             return
         assert gres(self.loaded) == gres(self.live) == node.gres, (self.calls[-3:], node)
@@ -115,7 +123,7 @@ class Bench:
             run_id=RUN,
             owner=records.new_id(),
             boot_id="boot",
-            node=NODE,
+            node=self.name,
             what="mixed",
             goal=TARGET,
             phase="DRAIN",
@@ -138,15 +146,15 @@ class Bench:
     @property
     def node(self) -> "set[str]":
         """The state of the node."""
-        return set(FakeSlurmClient(self.slurm).node(NODE).state)
+        return set(FakeSlurmClient(self.slurm).node(self.name).state)
 
     @property
     def reason(self) -> str:
-        return self.slurm.nodes[NODE].reason
+        return self.slurm.nodes[self.name].reason
 
     def is_right(self, types: Mapping[str, int]) -> bool:
         """Whether it is in service with these slices."""
-        node = self.slurm.nodes[NODE]
+        node = self.slurm.nodes[self.name]
         in_service = not node.flags & {"DRAIN", "NOT_RESPONDING", "INVALID_REG"}
         has = {gres(self.live), gres(self.loaded or {}), node.gres} == {gres(types)}
         return in_service and has and records.read(self.root) is None
@@ -197,14 +205,14 @@ class Slurmd:
         return self.bench.loaded is not None
 
     def started(self) -> float | None:
-        node = self.bench.slurm.nodes.get(NODE)
+        node = self.bench.slurm.nodes.get(self.bench.name)
         return None if node is None else node.slurmd_start
 
     def stop(self) -> None:
         self.bench.call("stop")
         self.bench.loaded = None
-        if NODE in self.bench.slurm.nodes:
-            self.bench.slurm.stop_slurmd(NODE)
+        if self.bench.name in self.bench.slurm.nodes:
+            self.bench.slurm.stop_slurmd(self.bench.name)
         self.bench.call("stopped")
 
     def start(self, words: Mapping[str, str]) -> None:
@@ -212,12 +220,12 @@ class Slurmd:
         bench.call("start")
         if bench.loaded is None:
             bench.call("start slurmd")
-            if NODE not in bench.slurm.nodes:
-                node = bench.slurm.add(NODE, gres(bench.live), dynamic=True)
+            if bench.name not in bench.slurm.nodes:
+                node = bench.slurm.add(bench.name, gres(bench.live), dynamic=True)
                 node.flags.add("DRAIN")
-            node = bench.slurm.nodes[NODE]
+            node = bench.slurm.nodes[bench.name]
             bench.loaded = _types(node.slurmd_gres)
-            bench.slurm.start_slurmd(NODE)
+            bench.slurm.start_slurmd(bench.name)
             bench.call("started")
 
     def renew_map(self) -> Sequence[str]:
@@ -257,14 +265,14 @@ class Publisher:
         bench = self.bench
         bench.call("publish")
         if bench.dynamic:
-            if NODE in bench.slurm.nodes:
-                Client(bench).delete_node(NODE)
+            if bench.name in bench.slurm.nodes:
+                Client(bench).delete_node(bench.name)
             return
-        bench.slurm.publish(NODE, gres(bench.live))
+        bench.slurm.publish(bench.name, gres(bench.live))
         bench.call("files written")
         Client(bench).reconfigure()
         if bench.loaded is None:
-            bench.slurm.stop_slurmd(NODE)
+            bench.slurm.stop_slurmd(bench.name)
 
 
 def _types(value: str) -> dict[str, int]:

@@ -40,14 +40,23 @@ def read(path: Path) -> MigConfig:
 
     Raises Refused with everything that is wrong, each with its line.
     """
-    source = "standard input" if str(path) == "-" else str(path)
+    return parse(bytes_of(path), source_of(path))
+
+
+def source_of(path: Path) -> str:
+    """How the file `path` is called in problems."""
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def bytes_of(path: Path) -> bytes:
+    """What the file holds, not yet held against the format. Raises Refused."""
     try:
         data = _bytes_of(path)
     except OSError as error:
-        raise Refused(source, [f"cannot be read: {error.strerror}"]) from None
+        raise Refused(source_of(path), [f"cannot be read: {error.strerror}"]) from None
     if len(data) > MAX_BYTES:
-        raise Refused(source, [f"is longer than {MAX_BYTES // 1024} KiB"])
-    return parse(data, source)
+        raise Refused(source_of(path), [f"is longer than {MAX_BYTES // 1024} KiB"])
+    return data
 
 
 def _bytes_of(path: Path) -> bytes:

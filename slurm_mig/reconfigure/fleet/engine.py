@@ -51,21 +51,32 @@ class Look(NamedTuple):
     problem: str = ""
 
 
+_SHOWN_AFTER_S = 0.5
+
+
 class FleetRun:
     """A run under way: its record, on the disk before it is acted upon."""
 
     def __init__(self, world: FleetWorld, record: RunRecord) -> None:
         self.world, self.record = world, record
+        self.remarks: list[str] = []
+        self._written = world.clock()
 
     def note(self, *entries: NodeEntry, **changes: Any) -> None:  # noqa: ANN401
         """Write down what is true from now on, or about to be. Raises JournalError."""
         changed = self.record.having(*entries)._replace(**changes)
         files.write(self.world.root, changed)
-        self.record = changed
+        self.record, self._written = changed, self.world.clock()
 
     def phase(self, node: str, phase: str) -> None:
-        """What a node is at: for people, and written down with whatever comes next."""
+        """What a node is at: for people who look, so it is not written down each time."""
         self.record = self.record.having(self.record.node(node)._replace(phase=phase))
+        if self.world.clock() > self._written + _SHOWN_AFTER_S:
+            self.note()
+
+    def remark(self, node: str, text: str) -> None:
+        """Something to be known, that stops nothing."""
+        self.remarks.append(f"{node}: {text}")
 
     def end(self, node: str, outcome: str, problem: str = "", next_step: str = "") -> None:
         """A node is at its end, whatever that is."""

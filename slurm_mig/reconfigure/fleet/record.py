@@ -11,9 +11,10 @@ from slurm_mig.reconfigure.run import Took
 
 WAITING: Final = "waiting"  # its wave has not begun
 ORDERED: Final = "ordered"  # it has been told, or is about to be, and may be at it
+READY: Final = "ready"  # its jobs have ended, those of others in its wave may not have
 HELD: Final = "held"  # it waits until slurm.conf says what it has
 ENDED: Final = "ended"
-STAGES: Final = (WAITING, ORDERED, HELD, ENDED)
+STAGES: Final = (WAITING, ORDERED, READY, HELD, ENDED)
 
 DONE: Final = "done"  # as wanted
 NOTHING: Final = "nothing"  # it was so already
@@ -33,7 +34,8 @@ class NodeEntry(NamedTuple):
     `wave` counts from 1; 0 before it has one. `attempt`: how often it was begun anew. `outcome`
     is "" before its end. `goal` is where it is held, `published` the goal that slurm.conf is known
     to have of it ("": none of this run's), and `touched` that it may have. `undo`: it is to go
-    back. `way`, `gres` and `block` are what it said when it was held. `phase` is the last one
+    back. `way`, `gres` and `block` are what it said when it was held. `waited`: the
+    jobs of others in its wave have ended too. `phase` is the last one
     that it told.
     """
 
@@ -46,6 +48,7 @@ class NodeEntry(NamedTuple):
     published: str = ""
     touched: bool = False
     undo: bool = False
+    waited: bool = False
     way: str = ""
     gres: str = ""
     block: str = ""
@@ -62,7 +65,7 @@ class NodeEntry(NamedTuple):
     @property
     def out(self) -> bool:
         """Whether this run may have it out of service."""
-        return self.stage in (ORDERED, HELD) or self.outcome in OUT
+        return self.stage in (ORDERED, READY, HELD) or self.outcome in OUT
 
 
 class WaveTook(NamedTuple):
@@ -128,7 +131,7 @@ class RunRecord(NamedTuple):
 def reopened(record: RunRecord) -> RunRecord:
     """As it is taken up again: what failed is tried once more.
 
-    A node that was held is asked anew: somebody may have recovered it by hand meanwhile.
+    A node that was ready or held is asked anew: somebody may have recovered it by hand meanwhile.
     """
     return record._replace(
         ended=False, problem="", nodes=tuple(_reopened(one) for one in record.nodes)
@@ -136,7 +139,7 @@ def reopened(record: RunRecord) -> RunRecord:
 
 
 def _reopened(one: NodeEntry) -> NodeEntry:
-    if one.stage == HELD or one.outcome in OUT:
+    if one.stage in (READY, HELD) or one.outcome in OUT:
         return one._replace(stage=ORDERED, outcome="", problem="", next_step="")
     if one.failed:  # in service as before: it waits for a wave like the others
         again = NodeEntry(one.name, attempt=one.attempt + 1)

@@ -16,6 +16,7 @@ from slurm_mig.reconfigure.fleet.record import (
     ORDERED,
     OUT,
     OUTCOMES,
+    READY,
     WAITING,
     NodeEntry,
     RunOptions,
@@ -27,7 +28,7 @@ from slurm_mig.slurm.version import SlurmVersion
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 from tests.reconfigure.fleet import runs
 
-STAGES = st.sampled_from([(WAITING, ""), (ORDERED, ""), (HELD, "")])
+STAGES = st.sampled_from([(WAITING, ""), (ORDERED, ""), (READY, ""), (HELD, "")])
 ENDS = st.sampled_from([(ENDED, outcome) for outcome in OUTCOMES])
 
 
@@ -79,7 +80,7 @@ def test_planned_waves_are_all_nodes_once(count: int, size: int) -> None:
 
 @given(some_runs())
 def test_never_more_are_out_than_may_be(record: RunRecord) -> None:
-    out = sum(one.stage in (ORDERED, HELD) or one.outcome in OUT for one in record.nodes)
+    out = sum(one.stage in (ORDERED, READY, HELD) or one.outcome in OUT for one in record.nodes)
     wave = waves.following(record)
     assert not wave or len(wave) + out <= record.options.max_unavailable
     assert {record.node(name).stage for name in wave} <= {WAITING}

@@ -1,0 +1,53 @@
+"""How a node of many tells Slurm: its own gres.conf by itself, slurm.conf when others do."""
+
+from typing import Final
+
+from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure.phases import gpu_types
+from slurm_mig.reconfigure.publication import text_of
+from slurm_mig.reconfigure.publisher import DELETES, NodePublisher
+from slurm_mig.reconfigure.record import FORMER, TARGET
+from slurm_mig.reconfigure.world import Held, Notes
+
+# In the notes of the record, so that what was told once is known after a crash too.
+PUBLISHED: Final = "published"  # the goal that slurm.conf has
+TOUCHED: Final = "touched"  # it may have one that is not the former
+
+
+class HoldingPublisher(NodePublisher):
+    """As world.Publisher. A dynamic node waits for nobody."""
+
+    def begin(self, name: str, notes: Notes) -> None:
+        """As the port: slurm.conf is watched where it is written."""
+        own = not self._settings.shared_gres_conf and not notes["label"]
+        path = notes["gres_conf"]
+        self._keep(name, None, {path: text_of(path)} if own else {})
+
+    def publish(self, name: str, notes: Notes, *, back: bool) -> None:
+        """As the port: Held until `notes` say that this goal is published."""
+        if notes["way"] in DELETES:
+            return super().publish(name, notes, back=back)
+        if notes.get(PUBLISHED) == (FORMER if back else TARGET):
+            return None
+        if not back:
+            self._must_be_as_kept(name)
+        if not self._settings.shared_gres_conf:
+            self._write(name, notes, conf=False)
+            publish.commit(self._root, name)
+        if back and self._is_told(notes):
+            return None
+        raise Held("waits until slurm.conf says what it has")
+
+    def block(self, notes: Notes) -> str:
+        """What stands of the node in the gres.conf of many; "" where it has its own."""
+        return self.made(notes).text if self._settings.shared_gres_conf else ""
+
+    def gres(self, notes: Notes) -> str:
+        """The node's `Gres=`."""
+        return self.made(notes).groups[0].gres
+
+    def _is_told(self, notes: Notes) -> bool:
+        """Whether Slurm was never told anything but what lives."""
+        if notes.get(TOUCHED) or notes.get(PUBLISHED):
+            return False
+        return gpu_types(self._client.node(self._node)) == self.types(notes)

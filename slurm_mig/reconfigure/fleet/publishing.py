@@ -1,0 +1,89 @@
+"""Slurm is told of a wave: one publication and one reconfigure, or one restart, for all of it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from slurm_mig.errors import Refused, SlurmMigError
+from slurm_mig.gpu.change.sitecommand import must
+from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure.fleet.record import NodeEntry
+from slurm_mig.reconfigure.publication import (
+    Change,
+    ConfWish,
+    GresWish,
+    Publication,
+    prepare,
+    text_of,
+)
+from slurm_mig.reconfigure.settings import ReconfigureSettings
+from slurm_mig.slurm.config.confedit import read_files
+from slurm_mig.slurm.controller.client import SlurmClient
+from slurm_mig.slurm.ways import Kind
+
+
+class WavePublisher:
+    """Writes slurm.conf, and a gres.conf of many nodes, for the held nodes of a wave."""
+
+    def __init__(
+        self, root: Path, slurm_conf: Path, client: SlurmClient, settings: ReconfigureSettings
+    ) -> None:
+        self._root, self._client, self._settings = root, client, settings
+        self._conf = Path(settings.shared_conf) if settings.shared_conf else slurm_conf
+
+    def begin(self, name: str) -> None:
+        """Keep how the files are, so that it is noticed who changes them meanwhile."""
+        texts: dict[str, str | None] = {
+            str(path.resolve()): text for path, text in read_files(self._conf).texts.items()
+        }
+        gres = self._settings.shared_gres_conf
+        if gres:
+            texts[str(Path(gres).resolve())] = text_of(gres)
+        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
+        wish = ConfWish(str(self._conf.resolve()), {})
+        publish.commit(self._root, f"{name}-before")
+        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
+
+    def publish(self, name: str, held: Sequence[NodeEntry]) -> None:
+        """Have Slurm know what these nodes have.
+
+        Raises Refused before the first write: a file was changed by hand since begin(), or it
+        cannot be done. SlurmMigError later; the files are then as before, as far as can be.
+        """
+        wait_s = self._settings.publish_timeout_s
+        if publish.look(self._root, f"{name}-before") is not None:
+            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
+            publish.commit(self._root, f"{name}-before")
+        publish.commit(self._root, name)  # of one that was cut short: what is held now counts
+        wish = ConfWish(str(self._conf), {one.name: one.gres for one in held})
+        wanted = prepare(wish, self._gres(held))
+        publish.begin(self._root, name, wanted)
+        publish.carry_out(self._root, name, wait_s)
+        try:
+            self._tell_slurm(held)
+        except SlurmMigError:
+            with suppress(SlurmMigError):
+                publish.undo(self._root, name, wait_s)
+            publish.commit(self._root, name)
+            raise
+        publish.commit(self._root, name)
+
+    def end(self, name: str) -> None:
+        """The wave is at its end."""
+        for each in (name, f"{name}-before"):
+            publish.commit(self._root, each)
+
+    def _gres(self, held: Sequence[NodeEntry]) -> list[GresWish]:
+        path = self._settings.shared_gres_conf
+        blocks = [one for one in held if one.block]
+        if blocks and not path:
+            names = ", ".join(one.name for one in blocks)
+            problem = f"shared_gres_conf is not set here, and it is on {names}: set it here too"
+            raise Refused("nothing was published", [problem])
+        return [GresWish(path, one.name, one.block, one.name) for one in blocks]
+
+    def _tell_slurm(self, held: Sequence[NodeEntry]) -> None:
+        if any(one.way == Kind.RESTART.value for one in held):
+            must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
+        else:
+            self._client.reconfigure()
