@@ -89,7 +89,7 @@ def forbids(node: NodeState, run: str) -> str:
         return f"somebody else reboots it ({node.reason}): wait for that"
     if "DOWN" in node.state and "REBOOT_ISSUED" not in node.state:
         return f"it is DOWN ({node.reason}): mend that first"
-    if node.state & {"POWERED_DOWN", "POWERING_DOWN", "FUTURE"}:
+    if node.state & {"POWER_DOWN", "POWERED_DOWN", "POWERING_DOWN", "FUTURE"}:
         return f"it is {'+'.join(sorted(node.state))}"
     return ""
 
@@ -101,6 +101,11 @@ class Watch:
         self._clock = clock
         self._since: dict[str, tuple[str, float]] = {}
         self._emptied: dict[str, float] = {}
+        self._moved: set[str] = set()
+
+    def moved(self, name: str) -> bool:
+        """Whether it was ever seen to be at it."""
+        return name in self._moved
 
     def seen(self, name: str, phase: str) -> tuple[float, float]:
         """For how long it is at `phase` ("": nobody knows), and for how long it has no jobs."""
@@ -109,6 +114,8 @@ class Watch:
         if phase and phase != former:
             since = now
         self._since[name] = (phase or former, since)
+        if phase not in ("", QUIET):
+            self._moved.add(name)
         if (phase or former) == WAIT:
             self._emptied.pop(name, None)
             return now - since, 0.0

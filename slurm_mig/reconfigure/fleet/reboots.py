@@ -78,8 +78,11 @@ class RebootEngine:
         if seen.outcome:
             self._end(run, name, seen.outcome, seen.problem)
         elif seen.phase == QUIET:
-            if for_s > SETTLED_S:
+            if for_s > SETTLED_S and watch.moved(name):
                 self._end(run, name, NOTHING)
+            elif for_s > SETTLED_S:  # the order got lost, or was over before we looked
+                again = "no reboot of it was seen: `slurm-mig reconfigure --resume` orders it anew"
+                self._end(run, name, REFUSED, run.record.problem or again)
         elif seen.phase == WAIT:
             self._waits(run, entry, for_s, order)
         elif emptied_s > self._timeout_s:

@@ -55,6 +55,7 @@ class Rebooting:
         self.kill_at: int | None = None
         self.steps = 0
         self.delay_s = 5.0
+        self.lost_orders = 0  # which slurmctld is away for
         self.deaf = 0  # so many looks of the command that slurmctld will not answer
 
     @property
@@ -168,6 +169,13 @@ class _Client(FakeSlurmClient):
     def __init__(self, fleet: Rebooting) -> None:
         super().__init__(fleet.slurm)
         self._fleet = fleet
+
+    def reboot(self, names: Sequence[str], reason: str, *, action: str | None = None) -> None:
+        if self._fleet.lost_orders > 0:
+            self._fleet.lost_orders -= 1
+            self._fleet.deaf = 3
+            raise SlurmNotAnswering("Unable to contact slurm controller", unsent=True)
+        super().reboot(names, reason, action=action)
 
     def nodes(self, names: Sequence[str] | None = None) -> tuple[NodeState, ...]:
         if self._fleet.deaf > 0:

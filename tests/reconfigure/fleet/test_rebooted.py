@@ -120,5 +120,6 @@ def test_since_when_it_is_at_what_it_is_at() -> None:
     assert watch.seen("n1", AT_IT) == (0.0, 4.0)
     now = 20.0
     assert watch.seen("n1", AT_IT) == (6.0, 10.0)
-    assert watch.seen("n2", "") == (0.0, 0.0)
+    assert watch.seen("n2", "") == watch.seen("n2", QUIET) == (0.0, 0.0)
+    assert (watch.moved("n1"), watch.moved("n2")) == (True, False)
     assert watch.seen("n1", WAIT) == (0.0, 0.0)  # it was ordered anew

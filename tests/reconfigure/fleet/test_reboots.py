@@ -232,6 +232,17 @@ def test_slurmctld_is_away_for_a_while(made: Made) -> None:
     assert fleet.deaf == 0
 
 
+def test_an_order_that_never_came_is_not_nothing_to_do(made: Made) -> None:
+    """Nor is it known at once, with a slurmctld that is away."""
+    fleet = made()
+    fleet.lost_orders = 1
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "refused", "waiting", "waiting"]
+    assert "Unable to contact" in record.problem
+    assert all(fleet.is_former(name) for name in fleet.members)
+    assert set(outcomes(fleet.resume())) == {"done"}
+
+
 def test_an_action_of_26_05_is_named_where_there_is_one(made: Made) -> None:
     fleet = made(2, 2, release="26.05.5")
     fleet.slurm.actions.add("mixed")
