@@ -51,15 +51,16 @@ def up(
         yield cluster
 
 
-def write_reach(cluster: Cluster, *once: str) -> None:
-    """What stands for ssh; the nodes in `once` are reached one more time, and then never."""
+def write_reach(cluster: Cluster, gone: str = "", times: int = 0) -> None:
+    """What stands for ssh; the node `gone` is reached so many times more, and then never."""
+    marks = [f"{site.FOLDER}/reached-{number}" for number in range(times)]
+    for mark in (cluster.folder / "site").glob("reached-*"):
+        mark.rmdir()
+    left = "".join(f"mkdir {mark} 2>/dev/null || " for mark in marks)
     lines = ["#!/bin/sh", 'node=$1; line=$2; case "$node" in']
     for name in cluster.names:
         there = shlex.join(cluster.command(name, ["sh", "-c"]))
-        mark = cluster.folder / f"site/reached-{name}"
-        if mark.exists():
-            mark.rmdir()
-        must = f"mkdir {site.FOLDER}/{mark.name} || exit 255; " if name in once else ""
+        must = f"{left}exit 255; " if name == gone else ""
         lines.append(f'{name}) {must}exec {there} "$line";;')
     script = cluster.folder / "site/reach"
     draft = script.with_suffix(".new")

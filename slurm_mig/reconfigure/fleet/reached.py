@@ -14,17 +14,15 @@ from typing import Final, Protocol
 
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.reconfigure import log
+from slurm_mig.reconfigure.fleet import unanswered
 from slurm_mig.reconfigure.fleet.engine import FleetEvent, FleetRun, Look
 from slurm_mig.reconfigure.fleet.members import Members
 from slurm_mig.reconfigure.fleet.record import (
-    DRAINED,
     ENDED,
     GOOD,
     HELD,
-    LOST,
     ORDERED,
     READY,
-    UNREACHED,
     NodeEntry,
     RunRecord,
 )
@@ -37,8 +35,6 @@ from slurm_mig.reconfigure.world import Event
 from slurm_mig.slurm.controller.client import NodeState
 
 NAME: Final = "reach"
-_OURS = "slurm-mig re"
-_LONGEST = 160  # of a reason
 _ROUNDS = 4  # to the target, published, back, published
 _SLACK_S = 2 * 3600.0  # for all that a member does beside waiting for jobs
 
@@ -81,7 +77,7 @@ class ReachEngine:
             if held := run.nodes(names, HELD):
                 self._publish(run, name, held)
         for entry in run.nodes(names, ORDERED, READY, HELD):
-            _stays(run, entry, "it came to no end")
+            unanswered.stays(run, entry, "it came to no end")
         self._publisher.end(name)
 
     def _order(self, run: FleetRun, entries: Sequence[NodeEntry], *, alone: bool) -> None:
@@ -95,7 +91,7 @@ class ReachEngine:
         limit = run.record.options.timeout_s
         bound = None if limit is None else limit + _SLACK_S
         for node, why in self._members.order(orders, bound, tell, ended).items():
-            _lost(run, run.record.node(node), why)
+            unanswered.lost(run, run.record.node(node), why)
 
     def _publish(self, run: FleetRun, name: str, held: Sequence[NodeEntry]) -> None:
         ready = _ready(run, held)
@@ -202,39 +198,4 @@ def _not_published(run: FleetRun, held: Sequence[NodeEntry], why: str, *, touche
     )
     for one in held:
         if one.goal != TARGET:
-            _stays(run, one, why)
-
-
-def _lost(run: FleetRun, entry: NodeEntry, why: str) -> None:
-    """No answer of a node: how slurmctld has it says whether we have it out of service."""
-    try:
-        node = run.world.client.node(entry.name)
-    except SlurmMigError as error:
-        run.end(entry.name, LOST, f"{why}; {error}", _resume(run))
-        return
-    if not entry.touched and not _is_ours(run, node):
-        run.end(entry.name, UNREACHED, why, _resume(run))
-        return
-    _stays(run, entry, why, LOST)
-
-
-def _stays(run: FleetRun, entry: NodeEntry, why: str, outcome: str = DRAINED) -> None:
-    """It stays drained, with a reason that names the way on."""
-    resume = f"slurm-mig reconfigure --resume [{run.record.run_id}] on {run.record.host}: {why}"
-    try:
-        node = run.world.client.node(entry.name)
-        if not node.drains:
-            run.world.client.drain(entry.name, one_line(resume, _LONGEST))
-        elif node.reason.startswith(_OURS) or not node.reason:
-            run.world.client.set_reason(entry.name, one_line(resume, _LONGEST))
-    except SlurmMigError as error:
-        why = f"{why}; its reason could not be set ({error})"
-    run.end(entry.name, outcome, why, _resume(run))
-
-
-def _is_ours(run: FleetRun, node: NodeState) -> bool:
-    return node.drains and node.reason.startswith(_OURS) and run.record.run_id in node.reason
-
-
-def _resume(run: FleetRun) -> str:
-    return f"mend what is named, then run `slurm-mig reconfigure --resume` on {run.record.host}"
+            unanswered.stays(run, one, why)
