@@ -40,7 +40,10 @@ class Settings(NamedTuple):
     """
 
     reset_command: Words = ("nvidia-smi", "--gpu-reset", "-i", BUS_ID)
-    clients: Words = ("nvidia-dcgm.service", "dcgm-exporter.service", "nvsm.service")
+    clients: Words = (
+        "nvidia-dcgm.service", "dcgm-exporter.service", "nvsm.service",
+        "slurm-mig-monitor.service",
+    )  # fmt: skip
     clients_if_blocking: Words = ("nvidia-persistenced.service",)
     stop_command: Words = ("systemctl", "stop", UNIT)
     start_command: Words = ("systemctl", "start", UNIT)

@@ -25,6 +25,7 @@ STAIRS = {
     "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
     "slurm": ({"records"}, {"config"}, {"controller"}),
     "reconfigure": ({"reboot"}, {"fleet"}),
+    "usage": ({"monitor"}, {"metrics", "store"}),
 }
 STAIR_OF = {
     (side, folder): height
@@ -101,7 +102,13 @@ PURE = {
     "hooks.environment",
     "hooks.jsonlight",
     "hooks.plaintoml",
+    "gpu.nvml.usage_port",
+    "usage.figures",
+    "usage.monitor.adding",
+    "usage.monitor.energy",
+    "usage.monitor.snapshot",
     "usage.record",
+    "usage.sums",
 }
 WORLD = {"os", "io", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "ctypes"}
 
@@ -172,7 +179,7 @@ def test_a_foreign_thing_has_one_home(name: str) -> None:
 def test_a_pure_module_touches_nothing(name: str) -> None:
     for module in imports(MODULES[name]):
         assert module.split(".")[0] not in WORLD, f"{name} imports {module}"
-    assert own_imports(MODULES[name]) <= PURE | {"slurm.version"}
+    assert own_imports(MODULES[name]) <= PURE | {"slurm.version", "usage"}
 
 
 def test_hooks_import_next_to_nothing() -> None:

@@ -99,3 +99,49 @@ def test_systemd_has_nothing_against_the_unit(tmp_path: Path) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+MONITOR = Path(__file__).resolve().parents[1] / "systemd/slurm-mig-monitor.service"
+
+
+def monitor_unit() -> _Unit:
+    unit = _Unit(strict=False)
+    unit.read_string(MONITOR.read_text())
+    return unit
+
+
+def test_the_monitor_is_watched_and_started_again() -> None:
+    service = monitor_unit()["Service"]
+    program, command = service["ExecStart"].split()
+    assert program == "slurm-mig"
+    assert command in COMMANDS
+    assert (service["Type"], service["Restart"]) == ("notify", "always")
+    assert int(service["WatchdogSec"]) >= 30
+    assert monitor_unit()["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_monitor_has_what_it_needs_and_is_denied_no_gpu() -> None:
+    service = monitor_unit()["Service"]
+    assert "CAP_SYS_ADMIN" in service["CapabilityBoundingSet"].split()  # the driver asks for it
+    assert service["ReadWritePaths"] == "/run"
+    # Each of these would hide or deny /dev/nvidia*, or a job's cgroup.
+    for key in ("PrivateDevices", "ProtectClock", "ProtectControlGroups", "DeviceAllow", "User"):
+        assert key not in service
+
+
+def test_a_partitioning_stops_the_monitor() -> None:
+    assert MONITOR.name in Settings().clients
+
+
+def test_systemd_has_nothing_against_the_monitors_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze on this machine")
+    text = MONITOR.read_text().replace("ExecStart=slurm-mig", "ExecStart=/bin/true")
+    (tmp_path / MONITOR.name).write_text(text)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(tmp_path / MONITOR.name)],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

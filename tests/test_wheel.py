@@ -34,6 +34,7 @@ def test_the_wheel_holds_the_package_the_templates_and_the_licence(wheel: Path) 
         names = archive.namelist()
     assert "slurm_mig/data/templates/gres.conf.j2" in names
     assert "slurm_mig/data/systemd/slurmd.service.d/slurm-mig.conf" in names
+    assert "slurm_mig/data/systemd/slurm-mig-monitor.service" in names
     assert {f"slurm_mig/data/hooks/{name}" for name in HOOKS} <= set(names)
     assert "slurm_mig/gpu/config/models.toml" in names
     assert "slurm_mig/py.typed" in names

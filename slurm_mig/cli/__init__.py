@@ -24,6 +24,7 @@ COMMANDS = {
         "Drain a node, repartition it, tell Slurm, give it back.",
     ),
     "recover": ("recover", "End what was cut short, after a crash or a reboot."),
+    "monitor": ("monitor", "Sample what jobs make of their slices, while they run."),
     "prolog": ("prolog", "Check and note a job's slices before it starts."),
     "epilog": ("epilog", "End what a job left on its slices, and close its record."),
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),

@@ -5,9 +5,6 @@ jobs look on their way: a child process steps into the job's cgroup and tries to
 slice. What nobody could look at stays marked `complete: false`.
 """
 
-import posix as os
-import select
-
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import gres_map, machine, probe
 from slurm_mig.hooks.binding import from_opening
@@ -15,12 +12,10 @@ from slurm_mig.hooks.log import CRITICAL, Line
 from slurm_mig.hooks.opening import identities
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.hooks.slices import GresMap, Slice
-from slurm_mig.system import cgroups
+from slurm_mig.system import cgroups, within
 
 _MOST = 4  # of one run: it is another job that waits for us
 _LOOK_S = 1.0
-# All that the job has; a step may have less.
-_STEPS = ("step_extern", "step_batch")
 
 
 def others(root: str, registry: Registry, own_job_id: int, line: Line) -> None:
@@ -50,54 +45,21 @@ def _look(root: str, job_id: int, found: Content, the_map: GresMap) -> frozenset
         sluid if isinstance(sluid, str) else None,
     )
     for folder in folders:
-        leaf = _leaf(folder)
+        leaf = within.leaf(folder)
         opened = from_inside(root, leaf, the_map) if leaf else None
         if opened is not None:
             return opened
     return None
 
 
-def _leaf(folder: str) -> str | None:
-    """A cgroup below a job's in which a process may be, and which has the job's devices.
-
-    The v1 hierarchy `devices`, or v2, where only the last folders may have processes.
-    """
-    if "/slurm" in folder and "slurmstepd.scope" not in folder and "/devices/" not in folder:
-        return None
-    for step in _STEPS:
-        for inner in (f"{step}/user/task_special", f"{step}/user/task_0", step):
-            if cgroups.may_hold(f"{folder}/{inner}"):
-                return f"{folder}/{inner}"
-    return None
-
-
 def from_inside(root: str, cgroup: str, the_map: GresMap) -> frozenset[int] | None:
     """What a process in that cgroup can open; None when it could not be asked in time."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _tell(root, cgroup, the_map, writer)
-    os.close(writer)
-    try:
-        ready, _, _ = select.select([reader], [], [], _LOOK_S)
-        told = os.read(reader, 1 << 16) if ready else b""
-    finally:
-        os.close(reader)
-    if not told:
-        os.kill(pid, 9)  # our own child, not yet waited for: the number is still its own
-    os.waitpid(pid, 0)
-    return frozenset(map(int, told.split()[1:])) if told.startswith(b"opened") else None
+    told = within.ask(cgroup, lambda: _openable(root, the_map), _LOOK_S)
+    return None if told is None else frozenset(map(int, told.split()))
 
 
-def _tell(root: str, cgroup: str, the_map: GresMap, writer: int) -> None:
-    """The child: step into the cgroup, try, tell, and be gone. Never returns."""
-    try:
-        with open(f"{cgroup}/cgroup.procs", "w") as procs:
-            procs.write(str(os.getpid()))
-        opened = probe.opened(root, the_map)
-        os.write(writer, b"opened " + " ".join(map(str, sorted(opened))).encode())
-    finally:
-        os._exit(0)
+def _openable(root: str, the_map: GresMap) -> bytes:
+    return " ".join(map(str, sorted(probe.opened(root, the_map)))).encode()
 
 
 def _complete(

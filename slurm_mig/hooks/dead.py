@@ -4,7 +4,7 @@ import posix as os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import closing
+from slurm_mig.hooks import closing, measured
 from slurm_mig.hooks.registry import Content, Registry
 from slurm_mig.system import cgroups, epoch
 from slurm_mig.usage import record
@@ -32,7 +32,7 @@ def close_record(root: str, registry: Registry, job_id: int) -> None:
     if not isinstance(begun, dict):
         registry.drop_record(job_id)
         return
-    final = record.closed(
+    closed = record.closed(
         begun,
         end=None,
         duration_s=None,
@@ -42,7 +42,9 @@ def close_record(root: str, registry: Registry, job_id: int) -> None:
         repartitioned=[None] * len(begun["slices"]),
         leftovers=None,
     )
+    final = measured.added(registry, closed)
     closing.begin(root, registry, job_id, final, time.time())
+    measured.forget(registry, final)
 
 
 def sweep(root: str) -> int:
@@ -64,6 +66,7 @@ def sweep(root: str) -> int:
                 registry.release(name, job_id)
         registry.forget_refusals(before=time.time() - _REFUSAL_S)
         registry.drop_drafts()
+        measured.sweep(registry)
         registry.unlock()
         while closing.finish(root, registry):
             pass

@@ -4,7 +4,7 @@ import posix as os
 import time
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks import closing, gres_map, machine
+from slurm_mig.hooks import closing, gres_map, machine, measured
 from slurm_mig.hooks.environment import Job
 from slurm_mig.hooks.leftovers import Ended
 from slurm_mig.hooks.log import ERROR, Line
@@ -73,7 +73,7 @@ def _close(
     inside = cgroups.inside(root, job.job_id, job.sluid)
     told = not inside and job.exit_code is not None
     end = time.time()
-    final = record.closed(
+    closed = record.closed(
         begun,
         end=end,
         duration_s=_duration_s(root, found),
@@ -83,7 +83,9 @@ def _close(
         repartitioned=_repartitioned(root, begun, slices),
         leftovers=ended.count if ended else None,
     )
+    final = measured.added(registry, closed)
     closing.begin(root, registry, job.job_id, final, end)
+    measured.forget(registry, final)
 
 
 def _without_prolog(

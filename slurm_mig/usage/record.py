@@ -26,6 +26,8 @@ def opened(
         "slices": slices,
         "complete": complete,
         "leftovers": None,
+        "device_check": None,
+        "power": [],
     }
 
 
@@ -54,6 +56,7 @@ def slice_identity(entry: Record, boot_id: str, generation: int) -> Record:
         "boot_id": boot_id,
         "generation": generation,
         "repartitioned": None,
+        "usage": None,
     }
 
 

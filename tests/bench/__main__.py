@@ -9,9 +9,18 @@ from tests.bench import (
     bench_fold,
     bench_gres,
     bench_hooks,
+    bench_monitor,
     bench_plan,
 )
 
-for bench in (bench_gres, bench_fold, bench_plan, bench_hooks, bench_apply, bench_fleet):
+for bench in (
+    bench_gres,
+    bench_fold,
+    bench_plan,
+    bench_hooks,
+    bench_apply,
+    bench_monitor,
+    bench_fleet,
+):
     print(f"== {bench.__name__}: {(bench.__doc__ or '').splitlines()[0]}", flush=True)
     bench.main()

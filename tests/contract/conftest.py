@@ -91,7 +91,7 @@ class FakeMachine:
     """tests.fakes.FakeNvml, holding what the models say."""
 
     def __init__(self, gpus: Sequence[str], gap: bool) -> None:
-        self._gpus = [_fake_gpu(gpu, gap) for gpu in gpus]
+        self._gpus = [fake_gpu(gpu, gap) for gpu in gpus]
         self.nvml = FakePartitionNvml(self._gpus)
 
     @contextmanager
@@ -119,7 +119,8 @@ class FakeMachine:
         gpu.slices, gpu.mig_mode = (), MigMode(gpu.mode.pending, gpu.mode.pending)
 
 
-def _fake_gpu(text: str, gap: bool) -> FakePartitionGpu:
+def fake_gpu(text: str, gap: bool = False) -> FakePartitionGpu:
+    """What stands for a GPU of that model, `MODEL` or `MODEL=LAYOUT`."""
     key, _, layout = text.partition("=")
     model = load(key)
     fake = FakePartitionGpu(name=model.name, memory_mib=model.memory_mib, near=frozenset({0}))
@@ -135,13 +136,13 @@ def _fake_gpu(text: str, gap: bool) -> FakePartitionGpu:
     if not model.mig:
         fake.slices = None
     elif layout:
-        fake.slices = tuple(_fake_slice(n, gi) for n, gi in enumerate(plan(model, layout)))
+        fake.slices = tuple(fake_slice(n, gi) for n, gi in enumerate(plan(model, layout)))
         fake.mig_mode = MigMode(current=True, pending=True)
         fake.mig_gaps = frozenset({1} if gap else ())
     return fake
 
 
-def _fake_slice(gi_id: int, gi: WantedGi) -> FakeSlice:
+def fake_slice(gi_id: int, gi: WantedGi) -> FakeSlice:
     profile = gi.profile
     return FakeSlice(
         profile=profile.name,

@@ -14,6 +14,8 @@ def jobs(node: FakeNode) -> list[int]:
 class Scenes:
     """Fresh nodes, one after the other, each brought to the moment before the hook that dies."""
 
+    node: FakeNode
+
     def __init__(self, folder: Path, before: Callable[[FakeNode], object]) -> None:
         self._folder = folder
         self._before = before
