@@ -25,6 +25,7 @@ from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.slurm.version import SlurmVersion
 
 _RECONFIGURES_GRES = SlurmVersion(23, 11, 0)
+_NAMES_ACTIONS = SlurmVersion(26, 5, 0)
 
 
 @dataclass
@@ -43,6 +44,7 @@ class FakeNode:
     reason: str = ""
     reason_time: float | None = None
     slurmd_start: float | None = None
+    undrain: bool = False  # the drain is only that of a reboot that waits
 
     @property
     def dynamic(self) -> bool:
@@ -67,6 +69,8 @@ class FakeSlurm:
     settings: dict[str, str] = field(default_factory=dict)
     unanswered: int = 0
     lose_answers: int = 0
+    actions: set[str] = field(default_factory=set)  # PowerActions of 26.05, by name
+    reboot_program: Callable[[str], object] = field(default=lambda _: None)
     commands: list[str] = field(default_factory=list)  # every call that came, by its name
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -129,15 +133,40 @@ class FakeSlurm:
             self.jobs[number] = job._replace(state="COMPLETING", held=None)
         else:
             self.jobs[number] = job._replace(state="COMPLETED", held=())
+        self.issue_reboots()
 
     def publish(self, name: str, gres: str) -> None:
         """slurm.conf and gres.conf get other GRES; nobody reads them yet."""
         node = self.nodes[name]
         node.conf_gres = node.slurmd_gres = gres
 
-    def start_slurmd(self, name: str) -> None:
-        """slurmd of a node registers with what its gres.conf says."""
+    def ask_reboot(self, name: str, reason: str) -> None:
+        """A reboot is asked for: it waits for jobs, unless the node is rebooting already."""
         node = self.nodes[name]
+        if node.flags & {"REBOOT_REQUESTED", "REBOOT_ISSUED"}:
+            return
+        node.undrain = "DRAIN" not in node.flags
+        node.flags |= {"REBOOT_REQUESTED", "DRAIN"}
+        node.reason, node.reason_time = reason, self.clock()
+
+    def issue_reboots(self) -> None:
+        """RebootProgram runs on the nodes that wait for it and are empty."""
+        busy = {name for job in self.jobs.values() if job.state in ACTIVE for name in job.nodes}
+        for node in list(self.nodes.values()):
+            if "REBOOT_REQUESTED" in node.flags and node.name not in busy:
+                node.flags = (node.flags - {"REBOOT_REQUESTED"}) | {"REBOOT_ISSUED"}
+                node.down = True
+                node.reason += " : reboot issued"
+                self.reboot_program(node.name)
+
+    def start_slurmd(self, name: str, *, booted: bool = False) -> None:
+        """slurmd of a node registers with what its gres.conf says; `booted`: `slurmd -b`."""
+        node = self.nodes[name]
+        if "REBOOT_ISSUED" in node.flags:
+            if not booted:  # slurmctld waits for a later boot
+                return
+            node.flags -= {"REBOOT_ISSUED", "DRAIN"}
+            node.down = False
         node.slurmd_start = self.clock()
         node.flags.discard("NOT_RESPONDING")
         have = sum(one.number for one in gres_text.counts(node.slurmd_gres))
@@ -271,7 +300,7 @@ class FakeSlurmClient:
         node = self._known("resume", name)
         if "INVALID_REG" in node.flags or not (node.down or "DRAIN" in node.flags):
             raise SlurmRefused("slurm_update error: Invalid node state specified")
-        node.flags.discard("DRAIN")
+        node.flags -= {"DRAIN", "REBOOT_REQUESTED", "REBOOT_ISSUED"}
         node.down = False
         if self.cluster.release < _RECONFIGURES_GRES:
             node.reason = ""  # later releases leave it for a while
@@ -281,6 +310,35 @@ class FakeSlurmClient:
     def reconfigure(self) -> None:
         self._ask("reconfigure")
         self.cluster.reread()
+        self._answer()
+
+    def reboot(self, names: Sequence[str], reason: str, *, action: str | None = None) -> None:
+        said, asked = _checked_reason(reason), [_checked(name) for name in names]
+        if not asked:
+            raise UsageError("no node to reboot was named")
+        self._ask("reboot")
+        if action is not None and self.cluster.release < _NAMES_ACTIONS:
+            raise SlurmRefused(f"Slurm {self.cluster.release} knows no PowerAction")
+        if action is not None and action not in self.cluster.actions:
+            raise SlurmRefused("scontrol_reboot_nodes error: Invalid power action")
+        if action is None and not self.cluster.settings.get("rebootprogram"):
+            raise SlurmRefused("no RebootProgram is set in slurm.conf")
+        if missing := [name for name in asked if name not in self.cluster.nodes]:
+            raise NoSuchNode(f"slurmctld knows no node {', '.join(missing)}")
+        for name in asked:
+            self.cluster.ask_reboot(name, said)
+        self.cluster.issue_reboots()
+        self._answer()
+
+    def cancel_reboot(self, name: str) -> None:
+        node = self._known("cancel_reboot", name)
+        if "REBOOT_REQUESTED" not in node.flags:
+            raise SlurmRefused("slurm_update error: Invalid node state specified")
+        node.flags.discard("REBOOT_REQUESTED")
+        if node.undrain:
+            node.flags.discard("DRAIN")
+            node.reason = ""
+        self.cluster.schedule()
         self._answer()
 
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:

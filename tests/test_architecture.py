@@ -20,10 +20,11 @@ FLOORS = (
 )
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
-# Both sides have stairs of their own: a folder knows those before its own.
+# Some have stairs of their own: a folder knows those before its own.
 STAIRS = {
     "gpu": ({"nvml", "driver"}, {"present", "config", "planning"}, {"change"}),
     "slurm": ({"records"}, {"config"}, {"controller"}),
+    "reconfigure": ({"reboot"}, {"fleet"}),
     "usage": ({"monitor"}, {"metrics", "store"}, {"jobstats", "report"}),
 }
 STAIR_OF = {

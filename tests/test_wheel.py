@@ -11,7 +11,7 @@ import pytest
 from tests.sim.api import Sim
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-HOOKS = ("prolog", "epilog", "task-prolog")
+HOOKS = ("prolog", "epilog", "task-prolog", "reboot")
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:

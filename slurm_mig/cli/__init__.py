@@ -30,6 +30,7 @@ COMMANDS = {
     "task-prolog": ("task_prolog", "Print the variables that give a task its slices."),
     "doctor": ("doctor", "Say what is wrong or risky on this node, and what mends it."),
     "usage": ("usage", "What jobs used: gather the records of all nodes, and ask them."),
+    "reboot-program": ("reboot_program", "What Slurm runs to reboot: repartition, or reboot."),
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 # Those that people do not type.

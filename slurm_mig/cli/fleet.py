@@ -17,8 +17,6 @@ from slurm_mig.reconfigure.fleet.entry import Wish
 from slurm_mig.reconfigure.fleet.record import RunOptions
 from slurm_mig.slurm.records.fold import expand
 
-_ENGINE = "reach"
-
 
 class Chosen(NamedTuple):
     """What the command line says of a run; None: nothing."""
@@ -87,10 +85,10 @@ def show_status(root: Path, run_id: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def options_of(root: Path, chosen: Chosen, count: int) -> RunOptions:
+def options_of(root: Path, chosen: Chosen, count: int, engine: str) -> RunOptions:
     """Those of a new run."""
     return RunOptions(
-        engine=_ENGINE,
+        engine=engine,
         max_unavailable=waves.size_of(chosen.max_unavailable or "1", count),
         max_failures=chosen.max_failures or 1,
         timeout_s=site.wait_of(root, chosen.timeout_s),

@@ -103,6 +103,6 @@ def _stranded(world: FleetWorld, looks: Mapping[str, Look]) -> tuple[Stranded, .
     after = {
         name: tuple(GresCount("gpu", kind, number) for kind, number in look.told["types"].items())
         for name, look in looks.items()
-        if not look.problem
+        if not look.problem and look.told["types"] is not None
     }
     return stranded(world.client.pending_jobs(), world.client.nodes(), after)

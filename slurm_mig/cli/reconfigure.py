@@ -30,6 +30,11 @@ COUNT = click.IntRange(min=1)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and for whom it waits.")
 @click.option("--max-unavailable", metavar="N|P%", help="So many nodes at a time.  [default: 1]")
 @click.option("--max-failures", type=COUNT, metavar="N", help="No new wave then.  [default: 1]")
+@click.option(
+    "--by",
+    type=click.Choice(["reach", "reboot"]),
+    help="Log in to the nodes, or have Slurm reboot them.  [default: reach]",
+)
 @click.option("--status", is_flag=True, help="Show how a run over many nodes is.")
 @click.option("--resume", is_flag=True, help="Take up a run over many nodes again.")
 @click.option("--run", "run_id", metavar="ID", help="Which run, if not the last one.")
@@ -47,6 +52,7 @@ def command(
     dry_run: bool,
     max_unavailable: str | None,
     max_failures: int | None,
+    by: str | None,
     status: bool,
     resume: bool,
     run_id: str | None,
@@ -76,20 +82,23 @@ def command(
       slurm-mig reconfigure --resume
 
     A run whose command was cut short goes on with --resume, from another shell too.
+
+    With --by reboot nobody logs in: Slurm empties the nodes and runs its RebootProgram there,
+    which is to be slurm-mig's (hooks/reboot). See docs/reconfigure.md.
     """
     chosen = (max_unavailable, max_failures, timeout, cancel_after)
     root = root_of(ctx)
     if status or resume:
-        if (status and resume) or nodes or file or config or rollback or dry_run:
+        if (status and resume) or nodes or file or config or rollback or dry_run or by:
             raise UsageError("--status and --resume stand for themselves: the run knows the rest")
         return _of_a_run(root, run_id, chosen, status=status, as_json=as_json)
     if rollback == (file is not None):
         raise UsageError("give one of --file FILE and --rollback")
-    if nodes is not None and not _is_here(root, nodes):
-        wish = _many(root, nodes, file, config, chosen)
+    if nodes is not None and (by == "reboot" or not _is_here(root, nodes)):
+        wish = _many(root, nodes, file, config, chosen, by or "reach")
         return _fleet(root, wish, dry_run=dry_run, as_json=as_json)
-    if max_unavailable or max_failures or run_id:
-        raise UsageError("--max-unavailable, --max-failures and --run are for many nodes")
+    if max_unavailable or max_failures or by or run_id:
+        raise UsageError("--max-unavailable, --max-failures, --by and --run are for many nodes")
     return _here(root, nodes, file, config, timeout, cancel_after, dry_run=dry_run, as_json=as_json)
 
 
@@ -140,7 +149,9 @@ def _is_here(root: Path, nodes: str) -> bool:
     return fleet.is_here(root, fleet.names_in(nodes))
 
 
-def _many(root: Path, nodes: str, file: Path | None, config: str | None, chosen: Chosen) -> "Wish":
+def _many(
+    root: Path, nodes: str, file: Path | None, config: str | None, chosen: Chosen, by: str
+) -> "Wish":
     """The text itself is kept, and is held against its format before any node is told of it."""
     from slurm_mig.cli import fleet
     from slurm_mig.gpu.config.migconfig import select
@@ -148,7 +159,7 @@ def _many(root: Path, nodes: str, file: Path | None, config: str | None, chosen:
     from slurm_mig.reconfigure.fleet.entry import Wish
 
     names = fleet.names_in(nodes)
-    options = fleet.options_of(root, fleet.Chosen(*chosen), len(names))
+    options = fleet.options_of(root, fleet.Chosen(*chosen), len(names), by)
     if file is None:
         return Wish(names, "", "", True, options)
     data = bytes_of(file)

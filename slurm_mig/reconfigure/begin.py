@@ -58,7 +58,8 @@ def look(
         node = world.client.node(name)
     except NoSuchNode as why:
         raise Refused("nothing was changed", [*problems, str(why)]) from None
-    if "DOWN" in node.state:
+    # Slurm has a node DOWN too while its RebootProgram runs, which may be ourselves.
+    if "DOWN" in node.state and drained.REBOOT_ISSUED not in node.state:
         problems.append(f"{name} is DOWN ({node.reason}): mend that first")
     try:
         notes = world.publisher.choose(node)
@@ -80,16 +81,27 @@ def _stranded(world: World, name: str, types: Types) -> tuple[Stranded, ...]:
 
 
 class Fleet(NamedTuple):
-    """The run over many nodes that this one is of, and the machine where it was begun."""
+    """The run over many nodes that this one is of, and the machine where it was begun.
+
+    `begun_on` is None where this one ends alike without that machine.
+    """
 
     run_id: str
-    begun_on: str
+    begun_on: str | None
 
 
 def open_record(
-    world: World, name: str, what: str, prospect: Prospect, fleet: Fleet | None = None
+    world: World,
+    name: str,
+    what: str,
+    prospect: Prospect,
+    fleet: Fleet | None = None,
+    theirs: str | None = None,
 ) -> Record:
-    """Write down what is about to be done. Raises JournalError."""
+    """Write down what is about to be done. Raises JournalError.
+
+    `theirs`: why somebody else had drained the node, where slurmctld does not know that any more.
+    """
     run_id = fleet.run_id if fleet else records.new_id()
     root = str(world.root)
     record = Record(
@@ -107,7 +119,8 @@ def open_record(
             if each.steps
         ),
         notes=prospect.notes,
-        fleet=fleet.run_id if fleet else None,
+        theirs=theirs,
+        fleet=fleet.run_id if fleet and fleet.begun_on else None,
         begun_on=fleet.begun_on if fleet else None,
     )
     records.begin(world.root, record)

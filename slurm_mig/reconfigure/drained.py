@@ -11,7 +11,7 @@ from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
-from slurm_mig.slurm.controller.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
 # Of an earlier run too: a slurmctld that was killed comes back with what it had last saved.
@@ -20,13 +20,12 @@ _OURS = "slurm-mig re"
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
 _BACK_S = 30.0
 _AGAIN_S = 5.0
+REBOOT_ISSUED = "REBOOT_ISSUED"
 
 
 def reason(run_id: str, what: str) -> str:
     """Why we drain a node; the first words, which `sinfo` shows, say whose drain it is."""
-    return one_line(
-        f"slurm-mig reconfigure [{run_id}] to {what}; if it stopped: slurm-mig recover", _LONGEST
-    )
+    return one_line(f"{begins(run_id)} to {what}; if it stopped: slurm-mig recover", _LONGEST)
 
 
 def way_on(record: Record) -> str:
@@ -45,10 +44,44 @@ def is_ours(record: Record, node: NodeState) -> bool:
     return record.drained and (named or not node.reason)
 
 
+def not_done(run_id: str, problem: str) -> str:
+    """Why a node stays drained that has what it had: nobody but this reason could tell."""
+    return one_line(f"{begins(run_id)} not done, as before: {problem}", _LONGEST)
+
+
+def begins(run_id: str) -> str:
+    """How each reason of a run begins, but for that of a node that must be recovered."""
+    return f"slurm-mig reconfigure [{run_id}]"
+
+
+def take_over(client: SlurmClient, node: NodeState, reason: str) -> None:
+    """Make an ordinary drain of a reboot that slurmctld has issued, if any. Raises SlurmMigError.
+
+    Else slurmctld would take the node into service as soon as any slurmd of it says that it
+    booted, after a power loss too, whatever it has then. Only a resume ends that [seen: 22.05.8,
+    24.11.5, 26.05.5]. Until the drain follows the node has what slurmctld believes, and for the
+    most part it does not even answer; a job that comes in between is waited for like any other.
+    """
+    if REBOOT_ISSUED in node.state:
+        client.resume(node.name)
+        client.drain(node.name, reason)
+
+
+def take_over_for(run: Run) -> None:
+    """The same for a run whose first phases are passed over."""
+    node = run.node()
+    if node is not None and REBOOT_ISSUED in node.state:
+        run.note(drained=True)
+        take_over(run.world.client, node, run.record.reason)
+
+
 def drain(run: Run) -> None:
     """Have the node take no more jobs. Somebody else's drain stays his."""
     node = run.node()
     if node is None:
+        return
+    if REBOOT_ISSUED in node.state:
+        take_over_for(run)
         return
     if not node.drains or (run.record.theirs is None and node.reason.startswith(_OURS)):
         run.note(drained=True, theirs=None)
@@ -89,12 +122,18 @@ def resume(run: Run) -> None:
         raise SlurmMigError(f"slurmctld knows no node {run.record.node}")
     if not node.drains:
         return
-    if run.record.theirs is not None:
-        if is_ours(run.record, node):
-            run.world.client.set_reason(node.name, run.record.theirs)
+    record, theirs = run.record, run.record.theirs
+    if not is_ours(record, node):
+        if theirs is None:
+            run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
         return
-    if not is_ours(run.record, node):
-        run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
+    if record.goal == FORMER and run.world.options.keep_what_failed:
+        before = f" (drained before: {theirs})" if theirs else ""
+        why = not_done(record.run_id, f"{record.problem}{before}")
+        run.world.client.set_reason(node.name, why)
+        return
+    if theirs is not None:
+        run.world.client.set_reason(node.name, theirs)
         return
     run.world.client.resume(node.name)
     _until_back(run)

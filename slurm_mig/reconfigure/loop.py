@@ -77,6 +77,7 @@ def forward(run: Run, first: str | None = None, until: str | None = None) -> End
 def back(run: Run, problem: str = "", first: str | None = None) -> Ended:
     """To what was before, or it stays drained. The record is open; `first` as in forward()."""
     try:
+        drained.take_over_for(run)
         if run.record.goal == TARGET:
             first = _first_back(run)
             run.note(goal=FORMER, phase=first, problem=one_line(problem) or None)

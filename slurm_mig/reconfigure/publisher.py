@@ -25,6 +25,7 @@ from slurm_mig.reconfigure.publication import (
     text_of,
 )
 from slurm_mig.reconfigure.settings import ReconfigureSettings
+from slurm_mig.reconfigure.sidecar import locked
 from slurm_mig.reconfigure.world import Notes, Types
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.config import block, dynamicconf
@@ -149,7 +150,9 @@ class NodePublisher:
         if way == Kind.RECONFIGURE.value:
             self._client.reconfigure()
         elif way == Kind.RESTART.value:
-            must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
+            # One after the other: a slurmctld that only starts is no good to stop.
+            with locked([str(self._conf.resolve())], self._settings.publish_timeout_s):
+                must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
         else:
             try:
                 self._client.delete_node(self._node)

@@ -30,7 +30,10 @@ class ReconfigureSettings(NamedTuple):
     write to the same files. Nodes are reached by `remote_worker` of ClusterShell, or else by
     `remote_command`, which has the node for {node} and gets the command line as one more word, as
     ssh does; at most `fanout` at a time. `remote_slurm_mig` is slurm-mig on the nodes.
-    `chosen` names the settings that the site's file has.
+    Where Slurm's own reboots are the way: `desired_dir` is a folder that all nodes see, in which
+    it stands what is wanted of them; `config_file` has the configurations that a PowerAction
+    names; `reboot_command` really reboots; a node is waited for `reboot_timeout_s`, from when it
+    is empty. `chosen` names the settings that the site's file has.
     """
 
     slurmctld_restart_command: Words = ()
@@ -47,6 +50,10 @@ class ReconfigureSettings(NamedTuple):
     remote_command: Words = ()
     remote_slurm_mig: Words = ("slurm-mig",)
     fanout: int = 64
+    desired_dir: str = "/etc/slurm-mig/desired"
+    config_file: str = "/etc/slurm-mig/mig.yaml"
+    reboot_command: Words = ("systemctl", "reboot")
+    reboot_timeout_s: float = 900.0
     chosen: frozenset[str] = frozenset()
 
 
@@ -92,6 +99,10 @@ def _is_path(value: object) -> str | None:
     return None
 
 
+def _is_there(value: object) -> str | None:
+    return _is_path(value) or (None if value else "write a path from /")
+
+
 def _is_worker(value: object) -> str | None:
     return None if value in WORKERS else f"one of {', '.join(WORKERS)}, or set remote_command"
 
@@ -113,6 +124,10 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "remote_command": lambda value: command_problem(value, NODE, may_be_empty=True),
     "remote_slurm_mig": _command(may_be_empty=False),
     "fanout": _is_fanout,
+    "desired_dir": _is_there,
+    "config_file": _is_there,
+    "reboot_command": _command(may_be_empty=False),
+    "reboot_timeout_s": lambda value: seconds_problem(value, _LONGEST_WAIT_S),
     "shared_conf": _is_path,
     "shared_gres_conf": _is_path,
     "timeout_s": lambda value: seconds_problem(value, _LONGEST_WAIT_S),

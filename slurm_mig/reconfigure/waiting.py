@@ -35,6 +35,18 @@ def told_one(job: Job) -> str:
     return f"job {job.shown} of {job.user} ({job.name}){_until(job)}"
 
 
+def job_json(job: Job) -> dict[str, object]:
+    """The same for programs, with the line for people as `text`."""
+    return {
+        "job_id": job.job_id,
+        "shown": job.shown,
+        "user": job.user,
+        "name": job.name,
+        "end_time": job.end_time,
+        "text": told_one(job),
+    }
+
+
 def cancel_in_time(run: Run, jobs: Sequence[Job], waited_s: float) -> bool:
     """Cancel them when their time is up; whether it was."""
     limit = run.world.options.cancel_after_s

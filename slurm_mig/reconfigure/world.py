@@ -105,10 +105,12 @@ class Event(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How long jobs are waited for.
+    """How long jobs are waited for, and what becomes of a node that went back.
 
     After `timeout_s` nothing is changed and the node is given back; after `cancel_after_s` the
     jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
+    `keep_what_failed`: a node that is as before stays drained, with a reason that says why; for
+    whom nobody waits who could be told otherwise.
     """
 
     timeout_s: float | None = None
@@ -116,6 +118,7 @@ class Options(NamedTuple):
     register_s: float = 120.0
     pause_s: float = 1.0
     first_pause_s: float = 0.1
+    keep_what_failed: bool = False
 
 
 def _quiet(_: Event) -> None:

@@ -29,14 +29,22 @@ RUNS = "var/lib/slurm-mig/fleet"
 
 @contextlib.contextmanager
 def up(
-    folder: Path, count: int, *, slurm: str, dynamic: str | None = None, config: str = CONFIG
+    folder: Path,
+    count: int,
+    *,
+    slurm: str,
+    dynamic: str | None = None,
+    config: str = CONFIG,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """A cluster of `count` nodes, each with seven slices, that the controller reaches."""
     nodes = {f"n{number}": GPUS for number in range(1, count + 1)}
     if dynamic:
         start = f'"{site.SLURMD_START}"'
         config = config.replace(f"[{start}]", f'[{start}, "{{conf}}"]')
-    with hooking.up(folder, nodes, slurm=slurm, config=config, dynamic=dynamic) as cluster:
+    with hooking.up(
+        folder, nodes, slurm=slurm, config=config, dynamic=dynamic, settings=settings
+    ) as cluster:
         (cluster.folder / "mig.yaml").write_text(YAML)
         (cluster.node(CONTROLLER).root / "etc/slurm-mig/config.toml").write_text(config)
         write_reach(cluster)

@@ -32,10 +32,10 @@ class _Remote:
         self._process = process
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: object) -> Any:
+        def call(*arguments: object, **named: object) -> Any:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            _send(self._process.stdin, (name, arguments))
+            _send(self._process.stdin, (name, arguments, named))
             answer = _receive(self._process.stdout)
             if isinstance(answer, Exception):
                 raise answer
@@ -83,9 +83,9 @@ def main() -> None:
     asked = rpc.RpcClient(rpc.load(), Patience(total_s=60, call_s=20), "/usr/bin:/bin")
     with contextlib.suppress(EOFError):
         while True:
-            name, arguments = _receive(sys.stdin.buffer)
+            name, arguments, named = _receive(sys.stdin.buffer)
             try:
-                _send(answers, getattr(asked, name)(*arguments))
+                _send(answers, getattr(asked, name)(*arguments, **named))
             except SlurmMigError as why:
                 _send(answers, why)
 

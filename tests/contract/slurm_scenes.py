@@ -32,6 +32,7 @@ _EPILOG = """\
 tries=200
 while [ -e /run/cluster/slow ] && [ $tries -gt 0 ]; do sleep .1; tries=$((tries - 1)); done
 """
+REBOOT = "/bin/true"
 COMMANDS = ("scontrol", "squeue", "scancel", "sbatch")
 
 
@@ -82,6 +83,7 @@ class FakeScene:
     def clean(self) -> None:
         self.cluster = FakeSlurm(self.release)
         self.client: SlurmClient = FakeSlurmClient(self.cluster)
+        self.cluster.settings["rebootprogram"] = REBOOT
         for name in ("n1", "n2"):
             self.cluster.add(name, GRES)
 
@@ -292,7 +294,8 @@ def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
     "text" or "pyslurm"."""
     # Jobs start when they are submitted, and not some 3 s after.
     settings = {"MaxNodeCount": "8", "SchedulerParameters": "batch_sched_delay=0"}
-    settings["Epilog"] = "/run/cluster/bin/epilog"
+    settings |= {"Epilog": "/run/cluster/bin/epilog", "RebootProgram": REBOOT}
+    settings["ResumeTimeout"] = "3600"  # it reboots nothing, and slurmctld is to wait for ever
     cluster = Cluster.up(
         folder / "c", ["n1", "n2"], slurm=slurm, settings=settings, make_machine=bare,
         gres=bare_gres,

@@ -158,6 +158,69 @@ def test_a_node_is_taken_down_and_comes_back(scene: Scene) -> None:
     assert state_becomes(scene, "n1", lambda node: node.state == {"IDLE"})
 
 
+def test_a_reboot_waits_for_the_jobs_and_can_be_taken_back(scene: Scene) -> None:
+    scene.submit("n1")
+    scene.client.reboot(["n1"], "slurm-mig: [x7] because")
+    node = scene.client.node("n1")
+    assert node.state >= {"DRAIN", "REBOOT_REQUESTED"}
+    assert "REBOOT_ISSUED" not in node.state
+    assert node.reason == "slurm-mig: [x7] because"
+    assert scene.client.node("n2").state == {"IDLE"}
+    scene.client.reboot(["n1"], "another")  # passed over
+    assert scene.client.node("n1").reason == "slurm-mig: [x7] because"
+    scene.client.cancel_reboot("n1")
+    node = scene.client.node("n1")
+    assert not node.state & {"DRAIN", "REBOOT_REQUESTED"}
+    with pytest.raises(SlurmRefused, match="Invalid node state"):
+        scene.client.cancel_reboot("n1")
+
+
+def test_a_cancelled_reboot_leaves_the_drain_of_before(scene: Scene) -> None:
+    scene.submit("n1")
+    scene.client.drain("n1", "a fan is loud")
+    scene.client.reboot(["n1"], "slurm-mig")
+    scene.client.cancel_reboot("n1")
+    node = scene.client.node("n1")
+    assert node.drains
+    assert node.reason == "slurm-mig"  # the former one is lost
+
+
+def test_an_issued_reboot_is_ended_by_resume_only(scene: Scene) -> None:
+    """So that whoever runs as RebootProgram can take the node over, and drain it himself."""
+    scene.client.reboot(["n1", "n2"], "slurm-mig: [x7]")
+    issued = {"DOWN", "DRAIN", "REBOOT_ISSUED"}
+    for name in ("n1", "n2"):
+        assert state_becomes(scene, name, lambda node: node.state == issued)
+        assert scene.client.node(name).reason.startswith("slurm-mig: [x7]")
+    with pytest.raises(SlurmRefused, match="Invalid node state"):
+        scene.client.cancel_reboot("n1")
+    scene.client.drain("n1", "mine")
+    assert "REBOOT_ISSUED" in scene.client.node("n1").state
+    scene.client.resume("n1")
+    assert not scene.client.node("n1").state & {"DOWN", "DRAIN", "REBOOT_ISSUED"}
+    scene.client.drain("n1", "mine")
+    assert state_becomes(scene, "n1", lambda node: node.state == {"IDLE", "DRAIN"})
+    assert scene.client.node("n1").reason == "mine"
+
+
+def test_what_cannot_be_rebooted(scene: Scene) -> None:
+    with pytest.raises(NoSuchNode):
+        scene.client.reboot(["n1", "nope"], "why")
+    with pytest.raises(NoSuchNode):
+        scene.client.cancel_reboot("nope")
+    for names in ((), ("n[1-2]",), ("ALL",)):
+        with pytest.raises(UsageError):
+            scene.client.reboot(names, "why")
+    with pytest.raises(UsageError, match="without a reason"):
+        scene.client.reboot(["n1"], " ")
+    with pytest.raises(SlurmRefused, match=r"PowerAction|power action"):
+        scene.client.reboot(["n1"], "why", action="nope")
+    assert {node.name: node.state for node in scene.client.nodes()} == {
+        "n1": {"IDLE"},
+        "n2": {"IDLE"},
+    }
+
+
 def test_what_a_job_holds_and_what_others_do_not(scene: Scene) -> None:
     scene.submit("n1", "gpu:1g.10gb:2", limit="90")
     scene.submit("n1")

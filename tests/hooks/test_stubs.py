@@ -86,3 +86,10 @@ def test_the_stubs_only_find_and_exec() -> None:
         assert lines[0] == "#!/bin/sh"
         assert lines[-1].startswith('exec "$python" -I -S -B ')
         assert len(lines) < 16
+
+
+def test_the_reboot_s_stub_too() -> None:
+    lines = (HOOKS / "reboot").read_text().splitlines()
+    assert lines[0] == "#!/bin/sh"
+    assert lines[-1] == 'exec "$python" -I -B -m slurm_mig reboot-program "$@"'
+    assert len(lines) < 16

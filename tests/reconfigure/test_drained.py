@@ -182,3 +182,49 @@ def test_a_job_of_which_nobody_can_tell_what_it_holds(bench: Bench) -> None:
     job = bench.slurm.submit("gpu:1g.10gb:1", NODE)
     bench.slurm.jobs[job.job_id] = bench.slurm.jobs[job.job_id]._replace(held=None)
     assert loop.forward(bench.run(timeout_s=5)).outcome == "former"
+
+
+def test_a_reboot_that_was_issued_is_taken_over(memory: Path) -> None:
+    bench = Bench(memory, reboot=True)
+    run = bench.run()
+    drained.drain(run)
+    assert bench.node == {"IDLE", "DRAIN"}
+    assert (bench.reason, run.record.drained) == (run.record.reason, True)
+    drained.drain(run)
+    assert bench.calls.count("resume") == 1
+
+
+def test_a_reboot_that_cannot_be_taken_over_ends_it(memory: Path) -> None:
+    """The node stays as Slurm has it, which is out of service."""
+    bench = Bench(memory, reboot=True)
+    bench.slurm.nodes[NODE].flags.add("INVALID_REG")
+    ended = loop.forward(bench.run())
+    assert ended.outcome == "drained"
+    assert "DRAIN" in bench.node
+    assert bench.live == FORMER_TYPES
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_node_that_went_back_may_have_to_say_so(bench: Bench, keep: bool) -> None:
+    bench.broken["change"] = 1
+    ended = loop.forward(bench.run(keep_what_failed=keep))
+    assert ended.outcome == "former"
+    if keep:
+        assert bench.node == {"IDLE", "DRAIN"}
+        assert bench.reason == f"{drained.begins(RUN)} not done, as before: change is broken"
+        assert records.read(bench.root) is None
+    else:
+        assert bench.is_right(FORMER_TYPES)
+
+
+def test_whoever_drained_it_midway_keeps_his_reason(bench: Bench) -> None:
+    bench.broken["publish"] = 1
+    bench.at["publish"] = lambda: somebody(bench).drain(NODE, "a fan is loud")
+    assert loop.forward(bench.run(keep_what_failed=True)).outcome == "former"
+    assert bench.reason == "a fan is loud"
+
+
+def test_what_was_not_done_fits_a_reason() -> None:
+    said = drained.not_done(RUN, "x\n" * 300)
+    assert len(said) == 160
+    assert said.startswith("slurm-mig reconfigure [a1b2c3d4] not done, as before: x x")

@@ -16,6 +16,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "24.11, static": {"release": "24.11.5", "dynamic": False},
     "24.11, dynamic": {"release": "24.11.5", "dynamic": True},
     "22.05, dynamic": {"release": "22.05.8", "dynamic": True},
+    "24.11, by reboot": {"release": "24.11.5", "reboot": True},
+    "22.05, dynamic, by reboot": {"release": "22.05.8", "dynamic": True, "reboot": True},
 }
 # A call that each phase makes, by which it can fail.
 FAILS = {
@@ -100,6 +102,7 @@ def test_killed_at_every_call_and_undone(bench: Bench) -> None:
 
 def _killed_everywhere(bench: Bench, *, undo: bool) -> int:
     kind: dict[str, Any] = {"release": str(bench.slurm.release), "dynamic": bench.dynamic}
+    kind["reboot"] = bench.reboot
     number = 0
     while True:
         number += 1

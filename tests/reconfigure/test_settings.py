@@ -27,6 +27,10 @@ remote_worker = "rsh"
 remote_command = ["ssh", "-F", "/etc/slurm-mig/ssh", "{node}-mgmt"]
 remote_slurm_mig = ["/opt/slurm-mig/bin/slurm-mig"]
 fanout = 16
+desired_dir = "/nfs/slurm-mig/desired"
+config_file = "/nfs/slurm-mig/mig.yaml"
+reboot_command = ["/usr/local/sbin/reboot", "--now"]
+reboot_timeout_s = 1800
 """
 
 
@@ -64,6 +68,11 @@ def test_the_other_table_is_read_beside_it() -> None:
         ('remote_worker = "pdsh"', "remote_worker: one of ssh, rsh, or set remote_command"),
         ('remote_command = ["ssh"]', "remote_command: no word has {node} in it"),
         ("remote_slurm_mig = []", "remote_slurm_mig: it has no words"),
+        ('desired_dir = ""', "desired_dir: write a path from /"),
+        ('desired_dir = "desired"', "desired_dir: 'desired' is no path of a file from /"),
+        ("config_file = 1", "config_file: write a path as a text"),
+        ("reboot_command = []", "reboot_command: it has no words"),
+        ("reboot_timeout_s = 0", "reboot_timeout_s: write a number of seconds above 0"),
         ("fanout = 0", "fanout: write a whole number from 1 to 1024"),
         ("fanout = true", "fanout: write a whole number from 1 to 1024"),
         ("timout_s = 1", "[reconfigure] 'timout_s': there is no such setting"),

@@ -50,13 +50,18 @@ class Bench:
         *,
         release: str = "24.11.5",
         dynamic: bool = False,
+        reboot: bool = False,
         name: str = NODE,
         slurm: FakeSlurm | None = None,
     ) -> None:
         self.root, self.name = root, name
         self.now = 1_800_000_000.0
         self.slurm = slurm or FakeSlurm(SlurmVersion.parse(release), clock=lambda: self.now)
-        self.slurm.add(name, gres(FORMER_TYPES), dynamic=dynamic)
+        node = self.slurm.add(name, gres(FORMER_TYPES), dynamic=dynamic)
+        if reboot:  # we are its RebootProgram
+            node.down, node.flags = True, {"DRAIN", "REBOOT_ISSUED"}
+            node.reason = f"{drained.reason(RUN, 'mixed')} : reboot issued"
+        self.reboot = reboot
         self.dynamic = dynamic
         self.live: Mapping[str, int] = dict(FORMER_TYPES)
         self.loaded: Mapping[str, int] | None = dict(FORMER_TYPES)  # by the slurmd that runs
@@ -84,8 +89,15 @@ class Bench:
         """AssertionError where a job could start on what it did not ask for."""
         node = self.slurm.nodes.get(self.name)
         if node is None or self.loaded is None or node.flags & {"DRAIN", "NOT_RESPONDING"}:
+            # Any slurmd that says it booted would be taken into service.
+            assert node is None or "REBOOT_ISSUED" not in node.flags or self.agrees, self.calls
             return
         assert gres(self.loaded) == gres(self.live) == node.gres, (self.calls[-3:], node)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether slurmctld believes in what lives."""
+        return gres(self.live) == self.slurm.nodes[self.name].gres
 
     def sleep(self, seconds: float) -> None:
         """Time goes by, and what was to happen happens."""
@@ -111,7 +123,7 @@ class Bench:
             gpus=Gpus(self),
             slurmd=Slurmd(self),
             publisher=Publisher(self),
-            options=Options(**{"register_s": 20.0, **options}),
+            options=Options(**{"register_s": 20.0, **options}),  # type: ignore[arg-type]
             tell=told,
             clock=lambda: self.now,
             sleep=self.sleep,

@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
 
 def estimate(waves: Sequence[Sequence[str]], looks: Mapping[str, Look], now: float) -> Estimate:
     """Of these waves, one after the other."""
-    if any(look.problem for look in looks.values()):
+    if any(look.problem or look.told["gpu_count"] is None for look in looks.values()):
         return Estimate(None, None, None)
     least = most = 0.0
     elapsed: float | None = 0.0

@@ -8,7 +8,7 @@ from slurm_mig.gpu.partitioning import Layout
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.planning.plan import to_json as plans_json
 from slurm_mig.reconfigure.begin import Prospect
-from slurm_mig.reconfigure.waiting import told_one
+from slurm_mig.reconfigure.waiting import job_json
 
 
 def to_json(found: Prospect) -> dict[str, Any]:
@@ -23,17 +23,7 @@ def to_json(found: Prospect) -> dict[str, Any]:
         "way": found.notes.get("way", ""),
         "gpu_count": len(found.plans) + len(found.others),
         "types": dict(found.types),
-        "jobs": [
-            {
-                "job_id": job.job_id,
-                "shown": job.shown,
-                "user": job.user,
-                "name": job.name,
-                "end_time": job.end_time,
-                "text": told_one(job),
-            }
-            for job in found.jobs
-        ],
+        "jobs": [job_json(job) for job in found.jobs],
         "gpus": plans_json(found.plans)["gpus"],
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from slurm_mig.errors import SlurmError, SlurmMigError
-from slurm_mig.reconfigure.fleet import looked, member, reached
+from slurm_mig.reconfigure.fleet import looked, member, reached, reboots
 from slurm_mig.reconfigure.fleet.engine import Engine, FleetEvent, FleetWorld
 from slurm_mig.reconfigure.fleet.holding import HoldingPublisher
 from slurm_mig.reconfigure.fleet.members import Members
@@ -48,6 +48,8 @@ def engine_of(world: FleetWorld) -> Callable[[str], Engine]:
     def choose(name: str) -> Engine:
         if name == reached.NAME:
             return _reaching(world, chosen)
+        if name == reboots.NAME:
+            return reboots.RebootEngine(world.root, world.client, chosen)
         raise SlurmMigError(f"this slurm-mig knows no way {name!a} to nodes: take a newer one")
 
     return choose

@@ -1,5 +1,6 @@
 """The Slurm port over Slurm's commands, of every release that we serve."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -14,6 +15,8 @@ from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.slurm.version import SlurmVersion
 
 T = TypeVar("T")
+_ACTION = re.compile(r"\w[\w.+-]*", re.ASCII)
+NAMES_ACTIONS = SlurmVersion(26, 5, 0)  # of `scontrol reboot`
 _LONGEST = 60_000  # of a list of names in a command; with more, all nodes are asked for
 
 
@@ -96,6 +99,31 @@ class CliClient:
         """As the port. Twice is no harm: the files are read twice."""
         self._again(["scontrol", "reconfigure"])
 
+    def reboot(self, names: Sequence[str], reason: str, *, action: str | None = None) -> None:
+        """As the port. Twice is no harm: who is rebooting is passed over."""
+        which = ",".join(checked(name) for name in names)
+        if not which:  # to Slurm that would be every node
+            raise UsageError("no node to reboot was named")
+        words = ["scontrol", "reboot", "ASAP", "nextstate=RESUME"]
+        words += [f"reason={checked_reason(reason)}", *_action(action), which]
+        self._must_have_a_program(action)
+        self._again(words)
+
+    def cancel_reboot(self, name: str) -> None:
+        """As the port. A second one would be refused: after a lost answer it looks first."""
+        words = ["scontrol", "cancel_reboot", checked(name)]
+        self._once(words, lambda reads: not _reboots(reads, name))
+
+    def _must_have_a_program(self, action: str | None) -> None:
+        """No release says so by itself: the node would go DOWN, and never come back."""
+        version = self.version()
+        if action is None and not self.config().get("rebootprogram"):
+            raise SlurmRefused("no RebootProgram is set in slurm.conf: set it on all nodes")
+        if action is not None and version < NAMES_ACTIONS:
+            raise SlurmRefused(
+                f"Slurm {version} knows no PowerAction: {NAMES_ACTIONS} is the first"
+            )
+
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
         """As the port.
 
@@ -156,6 +184,12 @@ def _update(name: str, *pairs: str) -> list[str]:
     return ["scontrol", "update", f"nodename={checked(name)}", *pairs]
 
 
+def _action(name: str | None) -> list[str]:
+    if name is not None and _ACTION.fullmatch(name) is None:
+        raise UsageError(f"{name!r} is no name of a PowerAction: letters, digits and . + - _")
+    return [] if name is None else [f"action={name}"]
+
+
 def _is_there(reads: Reads, name: str) -> bool:
     return any(node.name == name for node in reads.nodes([name]))
 
@@ -163,6 +197,10 @@ def _is_there(reads: Reads, name: str) -> bool:
 def _back(reads: Reads, name: str) -> bool:
     nodes = [node for node in reads.nodes([name]) if node.name == name]
     return any(not node.state & {"DRAIN", "DOWN"} for node in nodes)
+
+
+def _reboots(reads: Reads, name: str) -> bool:
+    return any("REBOOT_REQUESTED" in node.state for node in reads.nodes([name]))
 
 
 def checked(name: str) -> str:

@@ -181,6 +181,22 @@ class SlurmClient(Protocol):
     def reconfigure(self) -> None:
         """Have all daemons read their files again; returns before they are done."""
 
+    def reboot(self, names: Sequence[str], reason: str, *, action: str | None = None) -> None:
+        """Have slurmd run RebootProgram on these nodes as soon as no job is on them.
+
+        Until then they drain (REBOOT_REQUESTED), and then they are DOWN (REBOOT_ISSUED) until
+        slurmd says that it booted; then they are in service (nextstate=RESUME). A node that is
+        rebooting already is passed over without a word: look. `action` names a PowerAction of
+        26.05 instead of RebootProgram. Raises NoSuchNode, and SlurmRefused where there is no
+        program to run; then no node is touched.
+        """
+
+    def cancel_reboot(self, name: str) -> None:
+        """Take back a reboot that waits for jobs; a drain of before stays, with reboot's reason.
+
+        Raises SlurmRefused where none is waiting: none was asked for, or it was issued.
+        """
+
     def create_node(self, name: str, settings: Mapping[str, str]) -> None:
         """Make a dynamic node, as `scontrol create` takes it (State=CLOUD or FUTURE only).
 

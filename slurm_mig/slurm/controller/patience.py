@@ -40,17 +40,18 @@ class Patience:
         Raises SlurmNotAnswering when it could not be found out, SlurmRefused.
         """
         trial = self._begin()
-        lost = False
+        tried = lost = False
         while True:
             try:
                 ask(trial.call_s)
                 return
             except SlurmNotAnswering as why:
-                lost = lost or not why.unsent
+                tried, lost = True, lost or not why.unsent
                 trial.pause(SlurmNotAnswering(str(why), unsent=not lost))
             except SlurmRefused:
-                # Our own first attempt may be why: it was answered to nobody.
-                if lost and trial.read(done):
+                # Our own first attempt may be why: it was answered to nobody. Also one that says
+                # it was not sent: Slurm's commands try again by themselves, and tell of the last.
+                if tried and trial.read(done):
                     return
                 raise
             if lost and trial.read(done):

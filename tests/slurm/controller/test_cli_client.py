@@ -212,6 +212,53 @@ def test_a_node_of_slurm_conf_is_not_even_asked_to_go(new: New) -> None:
     assert not any("delete" in words for words in commands.ran())
 
 
+CONFIG = "echo 'RebootProgram = /bin/true'; echo 'SLURM_VERSION = {}'"
+
+
+def test_a_reboot_is_one_command_for_all_nodes(new: New) -> None:
+    commands, client = new()
+    commands.more("scontrol", CONFIG.format("26.05.5"))
+    client.reboot(["n1", "n2"], "because", action="all-1g.10gb")
+    assert commands.ran()[-1] == [
+        *("scontrol", "reboot", "ASAP", "nextstate=RESUME", "reason=because"),
+        *("action=all-1g.10gb", "n1,n2"),
+    ]
+
+
+@pytest.mark.parametrize("names", [[], [""], ["ALL"], ["n1", "n[2-9]"], ["--all"]])
+def test_nobody_is_rebooted_who_was_not_named(new: New, names: list[str]) -> None:
+    commands, client = new()
+    with pytest.raises(UsageError):
+        client.reboot(names, "because")
+    assert commands.ran() == []
+
+
+@pytest.mark.parametrize("action", ["", "a b", "--now", "x=1", "$(id)"])
+def test_an_action_is_one_plain_word(new: New, action: str) -> None:
+    commands, client = new()
+    commands.more("scontrol", CONFIG.format("26.05.5"))
+    with pytest.raises(UsageError):
+        client.reboot(["n1"], "because", action=action)
+    assert "reboot" not in {word for call in commands.ran() for word in call}
+
+
+@pytest.mark.parametrize(
+    ("config", "action", "why"),
+    [
+        ("echo 'SLURM_VERSION = 24.11.5'; echo 'RebootProgram = (null)'", None, "no RebootProgram"),
+        (CONFIG.format("25.11.7"), "all-1g.10gb", "knows no PowerAction"),
+    ],
+)
+def test_a_reboot_without_a_program_is_refused(
+    new: New, config: str, action: str | None, why: str
+) -> None:
+    commands, client = new()
+    commands.more("scontrol", config)
+    with pytest.raises(SlurmRefused, match=why):
+        client.reboot(["n1"], "because", action=action)
+    assert {tuple(call[1:3]) for call in commands.ran()} == {("show", "config")}
+
+
 def test_in_text_each_job_is_asked_for_what_it_holds(new: New, tmp_path: Path) -> None:
     commands, client = new(TEXT)
     # The separator is new each time: it stands first in the format.

@@ -1,0 +1,1 @@
+"""Slurm's own reboots as the way to a node: what is wanted of it, and its RebootProgram."""

@@ -1,0 +1,271 @@
+"""Nodes by Slurm's reboots: each right, or drained with a true reason; the command may die."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slurm_mig.errors import Refused
+from slurm_mig.reconfigure.fleet.record import RunRecord
+from tests.reconfigure.fleet.rebootings import Rebooting
+from tests.reconfigure.worlds import Killed
+
+Made = Callable[..., Rebooting]
+
+
+@pytest.fixture
+def made(memory: Path) -> Made:
+    """New nodes, in a folder of their own."""
+    count = 0
+
+    def make(nodes: int = 4, at_once: int = 2, may_fail: int = 1, **more: str) -> Rebooting:
+        nonlocal count
+        count += 1
+        root = memory / f"fleet{count}"
+        root.mkdir()
+        return Rebooting(root, nodes, at_once, may_fail, **more)
+
+    return make
+
+
+def outcomes(record: RunRecord) -> list[str]:
+    return [one.outcome or one.stage for one in record.nodes]
+
+
+def test_one_order_a_wave(made: Made) -> None:
+    fleet = made(16, 4)
+    record = fleet.run()
+    assert set(outcomes(record)) == {"done"}
+    assert all(fleet.is_right(name) for name in fleet.members)
+    assert fleet.slurm.commands.count("reboot") == 4
+    assert [one.wave for one in record.nodes] == [wave for wave in (1, 2, 3, 4) for _ in "four"]
+    assert fleet.wanted() == []
+    assert record.ended
+    assert not record.problem
+
+
+def test_a_wave_waits_for_its_jobs(made: Made) -> None:
+    fleet = made(2, 1)
+    job = fleet.slurm.submit("gpu:1g.10gb:1", "n01")
+    fleet.after(100, lambda: fleet.slurm.end(job.job_id))
+    record = fleet.run()
+    assert outcomes(record) == ["done", "done"]
+    assert ("n01", "WAIT") in [(one.node, one.phase) for one in fleet.events]
+
+
+def test_what_is_as_wanted_already(made: Made) -> None:
+    fleet = made()
+    fleet.run()
+    fleet.record = fleet.record._replace(run_id="ffffffff")
+    record = fleet.run()
+    assert set(outcomes(record)) == {"nothing"}
+    assert all(fleet.is_right(name) for name in fleet.members)
+
+
+def test_one_that_goes_back_stays_drained_and_says_why(made: Made) -> None:
+    fleet = made()
+    fleet.members["n01"].broken["change"] = 1
+    record = fleet.run()
+    assert outcomes(record) == ["drained", "done", "waiting", "waiting"]
+    assert "not done, as before: change is broken" in record.node("n01").problem
+    assert fleet.slurm.nodes["n01"].reason == record.node("n01").problem
+    assert fleet.is_former("n01")
+    assert "1 failed, of which there may be 1" in record.problem
+
+
+def test_one_that_cannot_go_back_says_what_to_do(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.members["n02"].broken["start slurmd"] = 99
+    record = fleet.run()
+    assert outcomes(record) == ["done", "drained"]
+    assert record.node("n02").problem.startswith("slurm-mig recover [0a1b2c3d]")
+
+
+def test_what_is_to_be_recovered_is_not_ordered_before_it_is(made: Made) -> None:
+    """Its slices may be other than slurmctld believes: a reboot would give it back as it is."""
+    fleet = made(2, 2)
+    broken = fleet.members["n02"].broken
+    broken["start slurmd"] = 99
+    fleet.run()
+    orders = fleet.slurm.commands.count("reboot")
+    assert outcomes(fleet.resume()) == ["done", "drained"]
+    assert fleet.slurm.commands.count("reboot") == orders
+    broken.clear()
+    fleet.recover("n02")
+    assert outcomes(fleet.resume()) == ["done", "done"]
+
+
+def test_what_failed_is_tried_again(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.members["n01"].broken["change"] = 1
+    fleet.run()
+    record = fleet.resume()
+    assert outcomes(record) == ["done", "done"]
+    assert fleet.carried.count(("n02", "done")) == 1  # which was not ordered again
+    assert fleet.wanted() == []
+
+
+def test_a_node_that_never_comes_back(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.silent.add("n01")
+    record = fleet.run()
+    assert outcomes(record) == ["lost", "done"]
+    assert "not back 60" in record.node("n01").problem
+    assert "REBOOT_ISSUED" in record.node("n01").problem
+    assert "recover" in record.node("n01").next_step
+
+
+def test_slurm_gives_up_on_a_node(made: Made) -> None:
+    def timed_out() -> None:
+        node = fleet.slurm.nodes["n01"]
+        node.flags.discard("REBOOT_ISSUED")
+        node.reason = "reboot timed out"
+
+    fleet = made(2, 2)
+    fleet.silent.add("n01")
+    fleet.after(100, timed_out)
+    record = fleet.run()
+    assert outcomes(record) == ["lost", "done"]
+    assert "it is DOWN (reboot timed out)" in record.node("n01").problem
+
+
+def test_jobs_that_do_not_end_in_time(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.slurm.submit("gpu:1g.10gb:1", "n01")
+    options = fleet.record.options._replace(timeout_s=60.0)
+    fleet.record = fleet.record._replace(options=options)
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "done"]
+    assert "waiting for job 1 of root" in record.node("n01").problem
+    assert fleet.is_former("n01")
+    assert not fleet.slurm.nodes["n01"].flags
+    assert [job.state for job in fleet.slurm.jobs.values()] == ["RUNNING"]
+
+
+def test_jobs_that_are_cancelled_in_time(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.slurm.submit("gpu:1g.10gb:1", "n01")
+    options = fleet.record.options._replace(cancel_after_s=60.0)
+    fleet.record = fleet.record._replace(options=options)
+    assert outcomes(fleet.run()) == ["done", "done"]
+    assert [job.state for job in fleet.slurm.jobs.values()] == ["COMPLETED"]
+
+
+def test_what_somebody_had_drained_stays_drained(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.client.drain("n01", "a fan is loud")
+    record = fleet.run()
+    assert outcomes(record) == ["done", "done"]
+    node = fleet.slurm.nodes["n01"]
+    assert (node.reason, node.flags) == ("a fan is loud", {"DRAIN"})
+    assert fleet.members["n01"].live == fleet.members["n02"].live
+
+
+def test_what_somebody_had_drained_and_is_not_waited_for(made: Made) -> None:
+    fleet = made(1, 1)
+    fleet.slurm.submit("gpu:1g.10gb:1", "n01")
+    fleet.client.drain("n01", "a fan is loud")
+    options = fleet.record.options._replace(timeout_s=60.0)
+    fleet.record = fleet.record._replace(options=options)
+    assert outcomes(fleet.run()) == ["refused"]
+    assert fleet.slurm.nodes["n01"].reason == "a fan is loud"
+    assert fleet.slurm.nodes["n01"].flags == {"DRAIN"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"), [({"REBOOT_ISSUED"}, "somebody else reboots it"), (set(), "it is DOWN")]
+)
+def test_a_node_that_cannot_be_ordered(made: Made, flags: set[str], why: str) -> None:
+    fleet = made(2, 2, 2)
+    node = fleet.slurm.nodes["n01"]
+    node.flags, node.down, node.reason = flags, True, "a new kernel"
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "done"]
+    assert why in record.node("n01").problem
+
+
+def test_without_a_program_nothing_is_ordered(made: Made) -> None:
+    fleet = made()
+    del fleet.slurm.settings["rebootprogram"]
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "refused", "waiting", "waiting"]
+    assert "no RebootProgram" in record.problem
+    assert fleet.wanted() == []
+    with pytest.raises(Refused, match="no RebootProgram"):
+        fleet.engine().look(fleet.record, ["n01"])
+
+
+def test_a_folder_that_cannot_be_written_to(made: Made) -> None:
+    fleet = made()
+    (fleet.root / "desired/nodes").mkdir(parents=True)
+    (fleet.root / "desired").chmod(0o777)
+    record = fleet.run()
+    assert outcomes(record)[2:] == ["waiting", "waiting"]
+    assert "not root's alone" in record.problem
+    assert "reboot" not in fleet.slurm.commands
+
+
+def test_the_way_back_is_not_by_reboots(made: Made) -> None:
+    fleet = made()
+    fleet.record = fleet.record._replace(rollback=True)
+    with pytest.raises(Refused, match="--rollback does not go by reboots"):
+        fleet.engine().look(fleet.record, ["n01"])
+
+
+def test_what_would_be_done(made: Made) -> None:
+    fleet = made(2, 2, release="26.05.5")
+    fleet.slurm.submit("", "n01")
+    fleet.slurm.nodes["n02"].down = True
+    one, two = fleet.engine().look(fleet.record, ["n01", "n02"])
+    assert [job["shown"] for job in one.told["jobs"]] == ["1"]
+    assert one.told["does"] == [
+        "`scontrol reboot`, by PowerAction mixed if there is one; now it has 1g.10gb:7"
+    ]
+    assert two.problem.startswith("it is DOWN")
+    assert "reboot" not in fleet.slurm.commands
+
+
+def test_slurmctld_is_away_for_a_while(made: Made) -> None:
+    fleet = made()
+    fleet.after(1, lambda: setattr(fleet, "deaf", 5))
+    assert set(outcomes(fleet.run())) == {"done"}
+    assert fleet.deaf == 0
+
+
+def test_an_order_that_never_came_is_not_nothing_to_do(made: Made) -> None:
+    """Nor is it known at once, with a slurmctld that is away."""
+    fleet = made()
+    fleet.lost_orders = 1
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "refused", "waiting", "waiting"]
+    assert "Unable to contact" in record.problem
+    assert all(fleet.is_former(name) for name in fleet.members)
+    assert set(outcomes(fleet.resume())) == {"done"}
+
+
+def test_an_action_of_26_05_is_named_where_there_is_one(made: Made) -> None:
+    fleet = made(2, 2, release="26.05.5")
+    fleet.slurm.actions.add("mixed")
+    assert outcomes(fleet.run()) == ["done", "done"]
+    assert fleet.slurm.commands.count("reboot") == 1
+
+
+@pytest.mark.parametrize("dead_s", [0.0, 30.0, 3000.0])
+def test_killed_at_every_step_and_resumed(made: Made, dead_s: float) -> None:
+    """While the command is dead, the nodes that were ordered come to their ends."""
+    number = 0
+    while True:
+        number += 1
+        fleet = made(4, 2)
+        fleet.kill_at = number
+        try:
+            record = fleet.run()
+            break
+        except Killed:
+            fleet.pass_time(dead_s)
+            record = fleet.resume()
+            assert set(outcomes(record)) == {"done"}, number
+            assert all(fleet.is_right(name) for name in fleet.members)
+            assert not set(fleet.wanted()) - {"0a1b2c3d.json"}  # no order
+            assert len(fleet.carried) == 4, (number, fleet.carried)
+    assert number > 20
