@@ -24,6 +24,7 @@ SECONDS = click.FloatRange(min=0)
 @click.option("-c", "--config", metavar="LABEL", help="Which of them, if the file has several.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up waiting for jobs then.")
 @click.option("--cancel-after", type=SECONDS, metavar="SECONDS", help="Cancel those jobs then.")
+@click.option("--smoke/--no-smoke", default=None, help="A test job on each slice, or none.")
 @click.option("--rollback", is_flag=True, help="Back to what was before the last one.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and for whom it waits.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -36,6 +37,7 @@ def command(
     config: str | None,
     timeout: float | None,
     cancel_after: float | None,
+    smoke: bool | None,
     rollback: bool,
     dry_run: bool,
     as_json: bool,
@@ -46,7 +48,8 @@ def command(
     go on), stops slurmd, changes the GPUs, writes gres.conf and tells slurmctld, starts slurmd,
     holds what Slurm has against what is there, and resumes the node, if nobody else had drained
     it. If anything fails, the same way leads back; if that fails too, the node stays drained, and
-    its reason says what to do.
+    its reason says what to do. With --smoke, or where the site has chosen so, test jobs of root's
+    run on each slice before the node takes others.
 
     \b
       slurm-mig reconfigure -f /etc/slurm-mig/mig.yaml -c all-balanced --dry-run
@@ -66,7 +69,7 @@ def command(
         raise UsageError("give one of --file FILE and --rollback")
     root = root_of(ctx)
     what, choose = (config or "", None) if file is None else _wanted(file, config)
-    options = Options(timeout, cancel_after)
+    options = Options(timeout, cancel_after, smoke=smoke)
     with interruptible(root), shown() as watch:
         name, world = world_of(root, node, options, watch)
         request = request_of(root)

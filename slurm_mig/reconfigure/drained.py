@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from slurm_mig.errors import SlurmMigError
+from slurm_mig.reconfigure import reserved
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
@@ -18,6 +19,8 @@ _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows 
 _OURS = "slurm-mig re"
 # How slurmctld itself begins the reason of a node that it finds wanting.
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
+# And where a job could not be started, or cleaned up after: in SMOKE only ours run.
+_OF_JOBS = ("Prolog error", "Epilog error", "batch job complete failure", "Kill task failed")
 _BACK_S = 30.0
 
 
@@ -30,15 +33,19 @@ def reason(run_id: str, what: str) -> str:
 
 def is_ours(record: Record, node: NodeState) -> bool:
     """Whether the drain of a drained node is the one that we set, and nobody's since."""
-    named = node.reason.startswith((_OURS, *_SLURMS))
+    named = node.reason.startswith((_OURS, *_SLURMS, *(_OF_JOBS if record.reserved else ())))
     return record.drained and (named or not node.reason)
 
 
 def drain(run: Run) -> None:
     """Have the node take no more jobs. Somebody else's drain stays his."""
     node = run.node()
-    if node is None:
-        return
+    if node is not None:
+        _drain(run, node)
+    reserved.sweep(run)
+
+
+def _drain(run: Run, node: NodeState) -> None:
     if not node.drains or (run.record.theirs is None and node.reason.startswith(_OURS)):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)
@@ -73,6 +80,7 @@ def must_drain(run: Run) -> None:
 
 def resume(run: Run) -> None:
     """Give the node back, if nobody but us had drained it."""
+    reserved.sweep(run)
     node = run.node()
     if node is None:
         raise SlurmMigError(f"slurmctld knows no node {run.record.node}")
@@ -86,7 +94,7 @@ def resume(run: Run) -> None:
         run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
         return
     run.world.client.resume(node.name)
-    _until_back(run)
+    until_back(run)
 
 
 def keep(run: Run, problem: str) -> Iterator[str]:
@@ -103,6 +111,10 @@ def keep(run: Run, problem: str) -> Iterator[str]:
             run.world.client.drain(node.name, why)
     except SlurmMigError as error:
         yield f"its reason could not be set ({error})"
+    try:
+        reserved.sweep(run)
+    except (SlurmMigError, OSError) as error:
+        yield f"reservation {reserved.name_of(run)} stays ({error})"
     # Jobs without GRES run on, but slurmctld ends them where no slurmd answers for long.
     try:
         run.world.slurmd.start(run.start_words())
@@ -110,7 +122,8 @@ def keep(run: Run, problem: str) -> Iterator[str]:
         yield f"slurmd does not run ({error})"
 
 
-def _until_back(run: Run) -> None:
+def until_back(run: Run) -> None:
+    """Until slurmctld reaches the node that was resumed, or a remark that it does not."""
     end, pauses = run.world.clock() + _BACK_S, run.world.pauses()
     while (node := run.node()) is not None and (node.drains or not node.answers):
         if run.world.clock() > end:

@@ -3,6 +3,7 @@
 All optional, and as strict as [partition]: with a typo the wrong daemon would be restarted.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,10 @@ class ReconfigureSettings(NamedTuple):
     `shared_gres_conf` a gres.conf of many nodes, "" for the node's own beside its slurm.conf.
     `timeout_s` bounds the wait for jobs, `answer_timeout_s` the wait for slurmctld,
     `register_timeout_s` that for slurmd's registration, `publish_timeout_s` that for others who
-    write to the same files. `chosen` names the settings that the site's file has.
+    write to the same files. `smoke`: a test job on each slice before the node takes others;
+    `smoke_command` is what each runs besides our own check, `smoke_partition` where they are
+    submitted ("": the node's first), `smoke_timeout_s` until all have told. `chosen` names the
+    settings that the site's file has.
     """
 
     slurmctld_restart_command: Words = ()
@@ -38,6 +42,10 @@ class ReconfigureSettings(NamedTuple):
     register_timeout_s: float = 120.0
     publish_timeout_s: float = 60.0
     command_timeout_s: float = 120.0
+    smoke: bool = False
+    smoke_command: Words = ()
+    smoke_partition: str = ""
+    smoke_timeout_s: float = 120.0
     chosen: frozenset[str] = frozenset()
 
 
@@ -83,6 +91,16 @@ def _is_path(value: object) -> str | None:
     return None
 
 
+def _is_flag(value: object) -> str | None:
+    return None if isinstance(value, bool) else "write true or false"
+
+
+def _is_word(value: object) -> str | None:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]*", value) and value[:1] != "-":
+        return None
+    return "write the name of one partition"
+
+
 def _command(*, may_be_empty: bool, place: str | None = None) -> Callable[[object], str | None]:
     return lambda value: command_problem(value, place, may_be_empty=may_be_empty, must=False)
 
@@ -98,4 +116,8 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "register_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "publish_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "command_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "smoke": _is_flag,
+    "smoke_command": _command(may_be_empty=True),
+    "smoke_partition": _is_word,
+    "smoke_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
 }

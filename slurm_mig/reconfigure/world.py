@@ -87,6 +87,45 @@ class Publisher(Protocol):
         """All is over."""
 
 
+class Place(NamedTuple):
+    """One entry of slurmd's list: its type as it is asked for, and its UUID."""
+
+    type: str
+    uuid: str
+
+
+class Said(NamedTuple):
+    """What a test job has told: its exit code, and the last words of its command.
+
+    `opened` are the places (gres_index) whose device files it could open, `visible` the words of
+    CUDA_VISIBLE_DEVICES.
+    """
+
+    code: int
+    opened: tuple[int, ...]
+    visible: tuple[str, ...]
+    words: str = ""
+
+
+class Trials(Protocol):
+    """What test jobs do on this node, and what they tell. `name` is the run's."""
+
+    def places(self) -> Mapping[int, Place]:
+        """What slurmd has, by gres_index. Raises SlurmMigError."""
+
+    def partition(self, node: NodeState) -> str:
+        """Where they are submitted. Raises SlurmMigError where there is none."""
+
+    def begin(self, name: str) -> str:
+        """Make room for what they tell; the shell script of each. Raises SlurmMigError."""
+
+    def said(self, name: str) -> Mapping[int, Said]:
+        """What was told so far, by job. Raises SlurmMigError."""
+
+    def end(self, name: str) -> None:
+        """They may end: what they told is forgotten. Nothing to forget is no error."""
+
+
 class Event(NamedTuple):
     """What is told: a phase begins, goes on (`text` says with what), or has ended."""
 
@@ -102,11 +141,15 @@ class Options(NamedTuple):
 
     After `timeout_s` nothing is changed and the node is given back; after `cancel_after_s` the
     jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
+    `smoke`: have test jobs run before the node takes others, within `smoke_s`; None: as the site
+    has chosen.
     """
 
     timeout_s: float | None = None
     cancel_after_s: float | None = None
     register_s: float = 120.0
+    smoke: bool | None = None
+    smoke_s: float = 120.0
     pause_s: float = 1.0
     first_pause_s: float = 0.1
 
@@ -135,6 +178,7 @@ class World(NamedTuple):
     gpus: Gpus
     slurmd: Slurmd
     publisher: Publisher
+    trials: Trials
     options: Options = Options()
     tell: Callable[[Event], object] = _quiet
     clock: Callable[[], float] = time.monotonic

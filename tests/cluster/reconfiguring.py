@@ -33,6 +33,7 @@ mig-configs:
       mig-devices: {1g.10gb: 7}
 """
 FILE = "/run/cluster/mig.yaml"
+Process = subprocess.Popen[str]
 _RECORD = "var/lib/slurm-mig/reconfigure.json"
 
 
@@ -76,11 +77,11 @@ def record(cluster: Cluster) -> dict[str, Any]:
 
 
 def in_phase(
-    cluster: Cluster, label: str, phase: str, act: Callable[["subprocess.Popen[str]"], object]
+    cluster: Cluster, label: str, phase: str, act: Callable[[Process], object], *more: str
 ) -> tuple[int, str]:
     """Start it, `act` as soon as it is in that phase; its exit code and what it said."""
     with subprocess.Popen(
-        cluster.command("n1", command(label)),
+        cluster.command("n1", command(label, *more)),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -99,6 +100,11 @@ def in_phase(
 def kill_in(cluster: Cluster, label: str, phase: str) -> None:
     """SIGKILL it in that phase."""
     in_phase(cluster, label, phase, lambda process: process.kill())
+
+
+def smoked(cluster: Cluster) -> bool:
+    """Whether a test job has told something."""
+    return bool(list((cluster.node("n1").root / "run/slurm-mig").glob("smoke-*/*.said")))
 
 
 def live(cluster: Cluster) -> dict[str, int]:
