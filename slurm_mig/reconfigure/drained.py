@@ -33,8 +33,12 @@ def reason(run_id: str, what: str) -> str:
 
 def is_ours(record: Record, node: NodeState) -> bool:
     """Whether the drain of a drained node is the one that we set, and nobody's since."""
-    named = node.reason.startswith((_OURS, *_SLURMS, *(_OF_JOBS if record.reserved else ())))
+    named = node.reason.startswith((_OURS, *_SLURMS)) or _is_of_test_jobs(record, node)
     return record.drained and (named or not node.reason)
+
+
+def _is_of_test_jobs(record: Record, node: NodeState) -> bool:
+    return record.reserved and node.reason.startswith(_OF_JOBS)
 
 
 def drain(run: Run) -> None:
@@ -46,7 +50,8 @@ def drain(run: Run) -> None:
 
 
 def _drain(run: Run, node: NodeState) -> None:
-    if not node.drains or (run.record.theirs is None and node.reason.startswith(_OURS)):
+    ours = node.reason.startswith(_OURS) or _is_of_test_jobs(run.record, node)
+    if not node.drains or (run.record.theirs is None and ours):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)
     elif not is_ours(run.record, node) and run.record.theirs is None:

@@ -29,11 +29,10 @@ _CHECK = Path(slurm_mig.__file__).with_name("hooks") / "trial.py"  # a script: n
 _SCRIPT = """\
 umask 077
 said={folder}/$SLURM_JOB_ID
-{check} >"$said.new"
-code=$?
-[ $code != 0 ] || {{ {command} >/dev/null 2>"$said.words"; code=$?; }}
-echo "exit $code" >>"$said.new"
-[ ! -e "$said.words" ] || tail -n 1 "$said.words" | tail -c 500 >>"$said.new"
+if {check} >"$said.new"
+then {{ {command} 2>&1 >/dev/null; code=$?; echo; echo "exit $code"; }} | tail -n 3 | tail -c 500
+else echo "exit 1"
+fi >>"$said.new"
 mv "$said.new" "$said{end}"
 while [ -e "$said{end}" ]; do sleep 0.2; done
 """
@@ -98,16 +97,16 @@ class NodeTrials:
 
 def parse(text: str) -> Said:
     """What one job has told."""
-    told, _, rest = text.rpartition("exit ")
-    code, _, words = rest.partition("\n")
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    first, words, code = lines[0], lines[1:-1], lines[-1].removeprefix("exit ")
     try:
-        found = json.loads(told or "{}")
-        opened = tuple(int(place) for place in found.get("opened", ()))
-        visible = tuple(str(word) for word in found.get("visible", ()))
-    except (ValueError, TypeError, AttributeError):
-        return Said(1, (), (), printable(told[-200:].strip()))
-    number = int(code) if code.strip().isdecimal() else 1
-    return Said(number, opened, visible, printable(words.strip()))
+        found = json.loads(first)
+        opened = tuple(int(place) for place in found["opened"])
+        visible = tuple(str(word) for word in found["visible"])
+    except (ValueError, TypeError, KeyError):
+        return Said(1, (), (), printable(first))
+    number = int(code) if code.isdecimal() else 1
+    return Said(number, opened, visible, printable(words[-1] if words else ""))
 
 
 def _folder(name: str) -> str:
