@@ -6,9 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.cluster import hooking, reach, site
 from tests.cluster.cluster import Cluster
@@ -33,6 +33,21 @@ mig-configs:
       mig-devices: {1g.10gb: 7}
 """
 FILE = "/run/cluster/mig.yaml"
+
+
+class Way(NamedTuple):
+    """How Slurm is told: by its release, and the kind of the node."""
+
+    slurm: str
+    dynamic: bool
+
+
+WAYS = {
+    "24.11, static": Way("24.11", False),
+    "24.11, dynamic": Way("24.11", True),
+    "22.05, static": Way("22.05", False),
+    "22.05, dynamic": Way("22.05", True),
+}
 Process = subprocess.Popen[str]
 _RECORD = "var/lib/slurm-mig/reconfigure.json"
 
@@ -45,7 +60,11 @@ def up(folder: Path, *, slurm: str, dynamic: bool) -> Iterator[Cluster]:
         start = f'"{site.SLURMD_START}"'
         config = config.replace(f"[{start}]", f'[{start}, "{{conf}}"]')
     name = "n1" if dynamic else None
-    with hooking.up(folder, NODES, slurm=slurm, config=config, dynamic=name) as cluster:
+    # Jobs start when they are submitted, and not some 3 s after.
+    at_once = {"SchedulerParameters": "batch_sched_delay=0"}
+    with hooking.up(
+        folder, NODES, slurm=slurm, config=config, dynamic=name, settings=at_once
+    ) as cluster:
         (cluster.folder / "mig.yaml").write_text(YAML)
         yield cluster
 
@@ -76,20 +95,30 @@ def record(cluster: Cluster) -> dict[str, Any]:
     return found
 
 
-def in_phase(
-    cluster: Cluster, label: str, phase: str, act: Callable[[Process], object], *more: str
-) -> tuple[int, str]:
-    """Start it, `act` as soon as it is in that phase; its exit code and what it said."""
-    with subprocess.Popen(
-        cluster.command("n1", command(label, *more)),
+def is_in(cluster: Cluster, phase: str) -> bool:
+    """Whether that phase is under way on n1."""
+    found = record(cluster)
+    return found.get("phase") == phase and not found["ended"]
+
+
+def started(cluster: Cluster, words: Sequence[str]) -> Process:
+    """A program on n1, whose words are kept."""
+    return subprocess.Popen(
+        cluster.command("n1", words),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+
+
+def in_phase(
+    cluster: Cluster, label: str, phase: str, act: Callable[[Process], object], *more: str
+) -> tuple[int, str]:
+    """Start it, `act` as soon as it is in that phase; its exit code and what it said."""
+    with started(cluster, command(label, *more)) as process:
         while process.poll() is None:
-            found = record(cluster)
-            if found.get("phase") == phase and not found["ended"]:
+            if is_in(cluster, phase):
                 act(process)
                 break
             time.sleep(0.0005)

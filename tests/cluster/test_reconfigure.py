@@ -8,13 +8,11 @@ from tests.cluster import hooking, reach
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 
-WAYS = {
-    "24.11, static": ("24.11", False),
-    "24.11, dynamic": ("24.11", True),
-    "22.05, static": ("22.05", False),
-    "22.05, dynamic": ("22.05", True),
-}
-PHASES = ("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH", "START", "VERIFY", "RESUME")
+WAYS = on.WAYS
+PHASES = (
+    *("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH"),
+    *("START", "VERIFY", "RESUME", "COMMIT"),
+)
 # Where the ways differ; the other phases by these ways are in `make system`.
 DIFFER = ("PUBLISH", "START")
 ALL_PHASES = ("24.11, static",)
