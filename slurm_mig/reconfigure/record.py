@@ -83,7 +83,7 @@ def wanted_of(layout: Layout) -> WantedGpu:
     return WantedGpu(
         layout.mig,
         tuple(
-            WantedGi(gi.profile, gi.placement.start, tuple(ci.ci_profile for ci in gi.cis))
+            WantedGi(gi.profile, gi.placement.start, tuple(ci.ci_profile for ci in gi.cis), gi.cis)
             for gi in layout.instances
         ),
     )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from tests.cluster import hooking, reach, site
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import environment
@@ -47,7 +49,17 @@ WAYS = {
     "24.11, dynamic": Way("24.11", True),
     "22.05, static": Way("22.05", False),
     "22.05, dynamic": Way("22.05", True),
+    "26.05, static": Way("26.05", False),
+    "26.05, dynamic": Way("26.05", True),
 }
+
+
+def on_ways(*gating: str) -> pytest.MarkDecorator:
+    """On all of them; those that are not named, in `make system` only."""
+    params = [pytest.param(way, marks=[] if way in gating else pytest.mark.system) for way in WAYS]
+    return pytest.mark.parametrize("way", params, indirect=True, scope="module")
+
+
 Process = subprocess.Popen[str]
 _RECORD = "var/lib/slurm-mig/reconfigure.json"
 
@@ -60,8 +72,8 @@ def up(folder: Path, *, slurm: str, dynamic: bool) -> Iterator[Cluster]:
         start = f'"{site.SLURMD_START}"'
         config = config.replace(f"[{start}]", f'[{start}, "{{conf}}"]')
     name = "n1" if dynamic else None
-    # Jobs start when they are submitted, and not some 3 s after.
-    at_once = {"SchedulerParameters": "batch_sched_delay=0"}
+    # Jobs start when they are submitted, and not some 3 s after; stubborn ones are killed soon.
+    at_once = {"SchedulerParameters": "batch_sched_delay=0", "KillWait": "1"}
     with hooking.up(
         folder, NODES, slurm=slurm, config=config, dynamic=name, settings=at_once
     ) as cluster:

@@ -12,22 +12,19 @@ from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 from tests.cluster.slurmconf import CONTROLLER
 
-WAYS = [
-    pytest.param(("24.11", False), id="24.11, static"),
-    pytest.param(("22.05", True), id="22.05, dynamic"),
-    pytest.param(("24.11", True), id="24.11, dynamic", marks=pytest.mark.system),
-    pytest.param(("22.05", False), id="22.05, static", marks=pytest.mark.system),
-    pytest.param(("26.05", False), id="26.05, static", marks=pytest.mark.system),
-    pytest.param(("26.05", True), id="26.05, dynamic", marks=pytest.mark.system),
-]
+STATIC, DYNAMIC = "24.11, static", "22.05, dynamic"
 ONE = f"--gres=gpu:{on.TYPE}1g.10gb:1"
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    slurm, dynamic = request.param
+@pytest.fixture(scope="module")
+def way(request: pytest.FixtureRequest) -> str:
+    """By parameter of each test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def cluster(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    slurm, dynamic = on.WAYS[way]
     folder = tmp_path_factory.mktemp("smoke") / "c"
     with on.up(folder, slurm=slurm, dynamic=dynamic) as made:
         yield made
@@ -76,6 +73,7 @@ def phase_ended(cluster: Cluster, phase: str) -> float:
     return float(timegm(time.strptime(line["time"], "%Y-%m-%dT%H:%M:%SZ")))
 
 
+@on.on_ways(STATIC, DYNAMIC)
 def test_a_test_job_on_each_slice_and_nobody_else_s(cluster: Cluster) -> None:
     """A user's job that waits for just these slices starts when they are tested."""
     label = other(cluster)
@@ -90,6 +88,7 @@ def test_a_test_job_on_each_slice_and_nobody_else_s(cluster: Cluster) -> None:
     assert began(cluster, jobs[0]) >= phase_ended(cluster, "SMOKE")
 
 
+@on.on_ways("none")
 def test_a_test_job_that_fails_leads_back(cluster: Cluster) -> None:
     before, label = on.live(cluster), other(cluster)
     config = cluster.node("n1").root / "etc/slurm-mig/config.toml"
@@ -106,6 +105,7 @@ def test_a_test_job_that_fails_leads_back(cluster: Cluster) -> None:
     on.must_have(cluster, before)
 
 
+@on.on_ways(STATIC)
 def test_what_the_map_says_is_not_so(cluster: Cluster) -> None:
     """Our own prolog refuses test jobs too, and so drains the node: that is no other's drain."""
     before, label = on.live(cluster), other(cluster)
@@ -123,7 +123,10 @@ def test_what_the_map_says_is_not_so(cluster: Cluster) -> None:
     on.must_have(cluster, before)
 
 
-@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize(
+    "undo", [pytest.param(False, marks=pytest.mark.system), pytest.param(True)]
+)
+@on.on_ways(STATIC)
 def test_killed_while_test_jobs_run(cluster: Cluster, undo: bool) -> None:
     """Until somebody recovers it, the node takes nobody's jobs."""
     before, label = on.live(cluster), other(cluster)
@@ -144,6 +147,7 @@ def test_killed_while_test_jobs_run(cluster: Cluster, undo: bool) -> None:
     assert (" SMOKE\n" in done.stdout) != undo
 
 
+@on.on_ways(STATIC)
 def test_a_node_of_somebody_s_reservation_is_not_touched(cluster: Cluster) -> None:
     words = ["reservationname=theirs", "nodes=n1", "users=nobody", "starttime=now"]
     words += ["duration=60", "flags=MAINT,IGNORE_JOBS"]
