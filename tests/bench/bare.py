@@ -35,7 +35,8 @@ def until_registered(node: str, types: str, began: float) -> None:
         start = found.get("SlurmdStartTime", "None")
         fresh = start not in ("None", "Unknown") and _seconds(start) >= int(began)
         state = found.get("State", "UNKNOWN")
-        if found.get("Gres", "").replace("(S:0)", "") == types and fresh and "*" not in state:
+        answers = not {"NOT_RESPONDING", "UNKNOWN", "DOWN"} & set(state.split("+"))
+        if found.get("Gres", "").replace("(S:0)", "") == types and fresh and answers:
             return
         time.sleep(PAUSE_S)
 
@@ -46,7 +47,8 @@ def _seconds(text: str) -> float:
 
 def until_back(node: str) -> None:
     """Until it takes jobs."""
-    while any(mark in shown(node).get("State", "DRAIN") for mark in ("DRAIN", "*", "UNKNOWN")):
+    out = {"DRAIN", "NOT_RESPONDING", "UNKNOWN", "DOWN"}
+    while out & set(shown(node).get("State", "DRAIN").split("+")):
         time.sleep(PAUSE_S)
 
 
@@ -86,7 +88,7 @@ def main(wish: dict[str, Any]) -> None:
     run(f"{SITE}/slurmd-start", *([wish["conf"]] if wish["conf"] else []))
     until_registered(node, wish["types"], began)
     over("start slurmd")
-    run("slurmd", "-G", "-N", node)
+    run("slurmd", "-G", "-N", node, *(["-Z", "--conf", wish["conf"]] if wish["conf"] else []))
     over("slurmd -G")
     run("scontrol", "update", f"nodename={node}", "state=resume")
     until_back(node)
