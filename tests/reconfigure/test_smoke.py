@@ -256,3 +256,34 @@ def test_others_jobs_of_the_same_name_are_not_cancelled(bench: Bench) -> None:
     theirs = bench.slurm.submit("", NODE, name=f"{NAME}_0", user="eve")
     assert loop.forward(bench.run()).outcome == "done"
     assert bench.slurm.jobs[theirs.job_id].state == "RUNNING"
+
+
+def test_ctrl_c_while_they_run(bench: Bench) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    bench.at["said"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        loop.forward(bench.run())
+    assert bench.slurm.reservations == {}
+    assert states(bench) == {"COMPLETED"}
+    assert bench.is_right(FORMER_TYPES)
+
+
+@pytest.mark.parametrize("call", ["SMOKE begins", "answered", "said", "trials end"])
+def test_without_slurmctld_it_stays_reserved_or_drained(bench: Bench, call: str) -> None:
+    """Nobody comes until somebody recovers it: then it is tested anew."""
+
+    def vanish() -> None:
+        bench.slurm.unanswered = 1000
+
+    bench.at["SMOKE begins"] = lambda: bench.at.update({call: vanish})
+    if call == "SMOKE begins":
+        bench.at[call] = vanish
+    ended = loop.forward(bench.run())
+    assert ended.outcome == "drained"
+    bench.slurm.unanswered = 0
+    assert "DRAIN" in bench.node or bench.slurm.reservations
+    assert loop.recover(bench.again()).outcome == "done"
+    assert bench.slurm.reservations == {}
+    assert bench.is_right(TARGET_TYPES)
