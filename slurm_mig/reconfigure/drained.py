@@ -129,7 +129,7 @@ def keep(run: Run, problem: str) -> Iterator[str]:
 
 def until_back(run: Run) -> None:
     """Until slurmctld reaches the node that was resumed, or a remark that it does not."""
-    end, pauses = run.world.clock() + _BACK_S, run.world.pauses()
+    end, pauses = run.world.clock() + _BACK_S, run.world.short_pauses()
     while (node := run.node()) is not None and (node.drains or not node.answers):
         if run.world.clock() > end:
             states = "+".join(sorted(node.state))

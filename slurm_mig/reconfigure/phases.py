@@ -51,7 +51,7 @@ def start(run: Run) -> None:
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
     types = run.world.publisher.types(run.record.notes)
-    end, pauses = run.world.clock() + run.world.options.register_s, run.world.pauses()
+    end, pauses = run.world.clock() + run.world.options.register_s, run.world.short_pauses()
     while wrong := _unlike(run, run.node(), types):
         if not run.world.slurmd.runs():
             raise SlurmMigError("slurmd has ended: see its log")

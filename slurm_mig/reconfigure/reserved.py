@@ -35,7 +35,7 @@ def reserve(run: Run) -> None:
     run.note(reserved=True)
     if _ours(run) is None:
         client.reserve(name, node)
-    end, pauses = run.world.clock() + run.world.options.smoke_s, run.world.pauses()
+    end, pauses = run.world.clock() + run.world.options.smoke_s, run.world.short_pauses()
     # It begins "now" by this machine's clock: slurmctld's may be behind.
     while (found := _ours(run)) is None or not found.active:
         if found is None or run.world.clock() > end:
@@ -52,7 +52,7 @@ def sweep(run: Run) -> None:
     if not run.record.reserved:
         return
     run.world.trials.end(run.record.run_id)
-    end, pauses = run.world.clock() + run.world.options.smoke_s, run.world.pauses()
+    end, pauses = run.world.clock() + run.world.options.smoke_s, run.world.short_pauses()
     while left := list(_jobs(run)):
         for job in left:
             run.world.client.cancel(job)

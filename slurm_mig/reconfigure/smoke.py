@@ -66,7 +66,7 @@ def _submit(run: Run, node: NodeState) -> dict[int, str]:
 def _listen(run: Run, asked: dict[int, str]) -> None:
     trials, run_id = run.world.trials, run.record.run_id
     places = trials.places()
-    limit_s, began, pauses = run.world.options.smoke_s, run.world.clock(), run.world.pauses()
+    limit_s, began, pauses = run.world.options.smoke_s, run.world.clock(), run.world.short_pauses()
     while True:
         said = trials.said(run_id)
         if wrong := list(judge(asked, said, places)):

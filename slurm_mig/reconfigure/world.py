@@ -159,15 +159,18 @@ def _quiet(_: Event) -> None:
 
 
 class Pauses:
-    """Pauses between looks, short at first."""
+    """Pauses between looks, short at first; each is `growth` times the one before."""
 
-    def __init__(self, options: Options, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self, options: Options, sleep: Callable[[float], object], growth: float = 2.0
+    ) -> None:
         self._next_s, self._longest_s, self._sleep = options.first_pause_s, options.pause_s, sleep
+        self._growth = growth
 
     def pause(self) -> None:
         """Wait a little before the next look."""
         self._sleep(self._next_s)
-        self._next_s = min(2 * self._next_s, self._longest_s)
+        self._next_s = min(self._growth * self._next_s, self._longest_s)
 
 
 class World(NamedTuple):
@@ -187,3 +190,7 @@ class World(NamedTuple):
     def pauses(self) -> Pauses:
         """Those of one wait."""
         return Pauses(self.options, self.sleep)
+
+    def short_pauses(self) -> Pauses:
+        """Those of a wait that is time out of service, and most often over in a second."""
+        return Pauses(self.options._replace(first_pause_s=0.05), self.sleep, growth=1.25)
