@@ -1,6 +1,7 @@
 """What `slurmd -G` prints: its merged list of GPUs, in the order of the gres indices. Pure.
 
-One line a record ("slurmd-n1: Gres Name=gpu Type=1g.5gb Count=1 Index=13 File=/dev/nvidia0,...").
+One line a record ("slurmd-n1: Gres Name=gpu Type=1g.5gb Count=1 Index=13 File=/dev/nvidia0,...";
+of 26.05 the time in brackets stands for the name and the colon).
 Its `Index=` is the last digits of the last file, not the gres index: the place in the list is.
 """
 
@@ -11,7 +12,7 @@ from slurm_mig.errors import SlurmError
 from slurm_mig.model import GresIndex
 from slurm_mig.slurm.records.fold import expand
 
-_RECORD = re.compile(r"(?:^|: )Gres Name=gpu (.*)")
+_RECORD = re.compile(r"(?:^|[:\]] )Gres Name=gpu (.*)")
 _NOTHING = ("", "(null)")
 
 

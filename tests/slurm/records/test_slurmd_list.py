@@ -1,4 +1,4 @@
-"""What real slurmds printed (22.05.8 and 24.11.5), and what none should."""
+"""What real slurmds printed (22.05.8, 24.11.5 and 26.05.5), and what none should."""
 
 import pytest
 
@@ -23,9 +23,16 @@ slurmd-n1: Gres Name=gpu Type=1g.10gb Count=1 Index=103 ID=7696487 File=/dev/nvi
 slurmd-n1: Gres Name=gpu Type=l40s Count=1 Index=1 ID=7696487 File=/dev/nvidia1 Cores=0-15 \
 CoreCnt=16 Links=0,-1 Flags=HAS_FILE,HAS_TYPE,ENV_NVML
 """
+STAMPED = f"""\
+[2026-11-24T09:42:47.327] Node configuration differs from hardware: CPUs=16:2(hw)
+[2026-11-24T09:42:47.329] Gres Name=gpu Type=1g.10gb Count=1 Index=103 ID=7696487 \
+File=/dev/nvidia0,{CAP}102,{CAP}103 Links=(null) Flags=HAS_FILE,HAS_TYPE,ENV_NVML
+[2026-11-24T09:42:47.330] Gres Name=gpu Type=l40s Count=1 Index=1 ID=7696487 \
+File=/dev/nvidia1 Links=(null) Flags=HAS_FILE,HAS_TYPE,ENV_NVML
+"""
 
 
-@pytest.mark.parametrize("output", [OLD, NEW])
+@pytest.mark.parametrize("output", [OLD, NEW, STAMPED])
 def test_the_place_in_the_list_is_the_gres_index(output: str) -> None:
     first, second = parse_slurmd_list(output)
     assert first == SlurmdGres(0, "1g.10gb", ("/dev/nvidia0", f"{CAP}102", f"{CAP}103"))  # type: ignore[arg-type]
