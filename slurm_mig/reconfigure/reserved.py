@@ -62,6 +62,7 @@ def sweep(run: Run) -> None:
             told = ", ".join(job.shown for job in left)
             raise SlurmMigError(f"test jobs {told} do not end")
         pauses.pause()
+    run.world.trials.end(run.record.run_id)  # of those that were just about to tell something
     try:
         run.world.client.release(name_of(run))
     except SlurmRefused:

@@ -149,7 +149,7 @@ def test_killed_while_test_jobs_run(cluster: Cluster, undo: bool) -> None:
 
 @on.on_ways(STATIC)
 def test_a_node_of_somebody_s_reservation_is_not_touched(cluster: Cluster) -> None:
-    words = ["reservationname=theirs", "nodes=n1", "users=nobody", "starttime=now"]
+    words = ["reservationname=theirs", "nodes=n1", "users=root", "starttime=now"]
     words += ["duration=60", "flags=MAINT,IGNORE_JOBS"]
     cluster.exec(CONTROLLER, ["scontrol", "create", "reservation", *words])
     try:

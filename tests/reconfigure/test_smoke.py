@@ -287,3 +287,11 @@ def test_without_slurmctld_it_stays_reserved_or_drained(bench: Bench, call: str)
     assert loop.recover(bench.again()).outcome == "done"
     assert bench.slurm.reservations == {}
     assert bench.is_right(TARGET_TYPES)
+
+
+def test_what_jobs_tell_while_they_end_is_forgotten_too(bench: Bench) -> None:
+    assert loop.forward(bench.run()).outcome == "done"
+    calls = bench.calls
+    last = len(calls) - 1 - calls[::-1].index("trials end")
+    assert "cancel" not in calls[last:]
+    assert "cancel" in calls[:last]
