@@ -34,7 +34,7 @@ from slurm_mig.slurm.config.drift import autodetect_of
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
-from slurm_mig.slurm.ways import DETECTS, Cluster, Kind, Subject, way_of
+from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
 _SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
@@ -58,12 +58,10 @@ class NodePublisher:
 
     def choose(self, node: NodeState) -> Notes:
         """As the port."""
-        config, version = self._client.config(), self._client.version()
-        words = self._former_words() if node.is_dynamic else ""
-        detected = node.is_dynamic and version >= DETECTS and not dynamicconf.has_gpus(words)
-        subject = Subject(self._node, node.state, detected=detected)
+        config = self._client.config()
+        subject = Subject(self._node, node.state)
         can_restart = bool(self._settings.slurmctld_restart_command)
-        cluster = Cluster(version, config, len(self._client.nodes()), can_restart)
+        cluster = Cluster(self._client.version(), config, len(self._client.nodes()), can_restart)
         way = way_of(subject, cluster).kind.value
         path, label = self._gres_conf()
         text = text_of(path) or ""
@@ -76,7 +74,7 @@ class NodePublisher:
             if any(_SHORT.match(one.type or "") for one in node.gres)
             else "full",
         }
-        return {**notes, **({"conf": words} if way in _DELETES else {})}
+        return {**notes, **({"conf": self._former_words()} if way in _DELETES else {})}
 
     def begin(self, name: str, notes: Notes) -> None:
         """As the port: keeps how the files are, so that it is noticed who changes them."""

@@ -123,22 +123,6 @@ class TestTheWayIsChosen:
         site.slurmd("-Z", f"--conf=CPUs=8 Gres={TWO}")
         assert site.choose(slurmd_start_command=START)["conf"] == f"CPUs=8 Gres={TWO}"
 
-    @pytest.mark.parametrize(
-        ("release", "words", "way"),
-        [
-            ("26.05.5", "CPUs=16 Gres=nic:1", "detected"),
-            ("26.05.5", "CPUs=16", "detected"),
-            ("26.05.5", f"CPUs=16 Gres={TWO}", "dynamic"),
-            ("24.11.5", "CPUs=16", "dynamic"),
-        ],
-    )
-    def test_gpus_that_no_word_names_are_detected(
-        self, make: Make, release: str, words: str, way: str
-    ) -> None:
-        site = make(release, dynamic=True)
-        site.slurmd("-Z", "--conf", words)
-        assert site.choose(slurmd_start_command=START)["way"] == way
-
     def test_without_these_words_it_cannot_be_made_anew(self, make: Make) -> None:
         site = make(dynamic=True)
         with pytest.raises(Refused, match="slurmd_start_command has no"):

@@ -7,7 +7,7 @@ started with, or else from all that slurmctld shows of it.
 from collections.abc import Iterator, Mapping
 
 from slurm_mig.errors import Refused
-from slurm_mig.slurm.config.gresvalue import gpus_of, with_gpus
+from slurm_mig.slurm.config.gresvalue import with_gpus
 from slurm_mig.slurm.config.spans import Span, spans
 from slurm_mig.slurm.version import SlurmVersion
 from slurm_mig.slurm.ways import allows_port
@@ -46,12 +46,6 @@ def from_conf(conf: str, gpus: str | None) -> str:
     if not value:
         return f"{conf[: _start(conf, gres)].rstrip()} {conf[gres.after :].lstrip()}".strip()
     return conf[: gres.start] + value + conf[gres.end :]
-
-
-def has_gpus(conf: str) -> bool:
-    """Whether the words give the node gpus; else its slurmd is to detect them."""
-    values = [span.value for span in spans(conf) if span.key.lower() == "gres"]
-    return any(gpus_of(value) for value in values)
 
 
 def from_node(
