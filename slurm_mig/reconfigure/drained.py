@@ -54,7 +54,12 @@ def _drain(run: Run, node: NodeState) -> None:
     if not node.drains or (run.record.theirs is None and ours):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)
-    elif not is_ours(run.record, node) and run.record.theirs is None:
+    else:
+        _note_theirs(run, node)
+
+
+def _note_theirs(run: Run, node: NodeState) -> None:
+    if not is_ours(run.record, node) and run.record.theirs is None:
         run.note(theirs=node.reason or "drained without a reason")
         run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
 
@@ -77,9 +82,17 @@ def wait(run: Run) -> None:
 
 
 def must_drain(run: Run) -> None:
-    """Raises SlurmMigError where somebody has resumed the node."""
+    """Raises SlurmMigError where somebody has resumed the node.
+
+    Where somebody has drained it anew, that is written down: a dynamic node is about to be
+    deleted, and his drain with it.
+    """
     node = run.node()
-    if node is not None and not node.drains and run.record.goal != FORMER:
+    if node is None:
+        return
+    if node.drains:
+        _note_theirs(run, node)
+    elif run.record.goal != FORMER:
         raise SlurmMigError(f"somebody has resumed {node.name} meanwhile")
 
 

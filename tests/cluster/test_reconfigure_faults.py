@@ -141,7 +141,7 @@ def stays_theirs(cluster: Cluster, why: str) -> None:
 
 
 CRASHES = ("DRAIN", "STOP", "PUBLISH", "RESUME", "COMMIT")
-MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY")
+MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,14 @@ def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phas
         time.sleep(1)
         cluster.exec(CONTROLLER, ["slurmctld"])
 
-    code, told = on.in_phase(cluster, wish.label, phase, crash)
+    more = ["--smoke"] if phase == "SMOKE" else []
+    code, told = on.in_phase(cluster, wish.label, phase, crash, *more)
     if on.record(cluster) or "DRAIN" in on.state(cluster):
         done = on.recover(cluster)
         assert done.returncode == 0, (told, done)
     on.must_have(cluster, wish.after if code == 0 else on.live(cluster))
+    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
+    assert "slurm-mig" not in shown.stdout
 
 
 @on.on_ways(STATIC, "22.05, dynamic")

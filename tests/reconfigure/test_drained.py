@@ -182,3 +182,14 @@ def test_a_job_of_which_nobody_can_tell_what_it_holds(bench: Bench) -> None:
     job = bench.slurm.submit("gpu:1g.10gb:1", NODE)
     bench.slurm.jobs[job.job_id] = bench.slurm.jobs[job.job_id]._replace(held=None)
     assert loop.forward(bench.run(timeout_s=5)).outcome == "former"
+
+
+@pytest.mark.parametrize("call", ["jobs_on", "STOP begins", "PARTITION begins", "PUBLISH begins"])
+def test_a_drain_of_somebody_s_outlives_the_node_s_deletion(either: Bench, call: str) -> None:
+    """A dynamic node comes back with our drain: theirs was written down before it went."""
+    either.at[call] = lambda: somebody(either).drain(NODE, "a fan is loud")
+    ended = loop.forward(either.run())
+    assert ended.outcome == "done"
+    assert "DRAIN" in either.node
+    assert either.reason == "a fan is loud"
+    assert any("somebody else (a fan is loud)" in remark for remark in ended.remarks)
