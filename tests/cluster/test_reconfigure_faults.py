@@ -158,7 +158,7 @@ def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phas
     def crash(_: object) -> None:
         pid = (cluster.folder / "slurmctld.pid").read_text().strip()
         subprocess.run(["kill", "-9", pid], check=True)
-        time.sleep(1)
+        time.sleep(2)
         cluster.exec(CONTROLLER, ["slurmctld"])
 
     more = ["--smoke"] if phase == "SMOKE" else []

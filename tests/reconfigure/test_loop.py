@@ -249,3 +249,17 @@ def test_a_problem_of_many_lines_is_written_down_as_one(static: Bench) -> None:
 
     static.at["publish"] = refuse
     assert loop.forward(static.run()).outcome == "former"
+
+
+def test_a_registration_that_slurmctld_has_forgotten_is_made_again(static: Bench) -> None:
+    """It comes back with what it had saved while the node was registered badly."""
+
+    def forget() -> None:
+        static.slurm.nodes[NODE].flags.add("INVALID_REG")
+
+    static.at["VERIFY begins"] = forget
+    ended = loop.forward(static.run())
+    assert ended.outcome == "done"
+    assert any("slurmd was started once more" in remark for remark in ended.remarks)
+    assert static.calls.count("start slurmd") == 2
+    assert static.is_right(TARGET_TYPES)
