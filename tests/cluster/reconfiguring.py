@@ -74,8 +74,6 @@ def up(folder: Path, *, slurm: str, dynamic: bool) -> Iterator[Cluster]:
     name = "n1" if dynamic else None
     # Jobs start when they are submitted, and not some 3 s after; stubborn ones are killed soon.
     at_once = {"SchedulerParameters": "batch_sched_delay=0", "KillWait": "1"}
-    # And of jobs whose end a killed slurmctld has forgotten, it learns when the node registers.
-    at_once["BatchStartTimeout"] = "1"
     with hooking.up(
         folder, NODES, slurm=slurm, config=config, dynamic=name, settings=at_once
     ) as cluster:
