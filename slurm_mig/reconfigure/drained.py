@@ -51,6 +51,8 @@ def drain(run: Run) -> None:
 
 def _drain(run: Run, node: NodeState) -> None:
     ours = node.reason.startswith(_OURS) or _is_of_test_jobs(run.record, node)
+    # What slurmctld has against it is just what is about to be made right.
+    ours = ours or (node.registered_badly and node.reason.startswith("gres/"))
     if not node.drains or (run.record.theirs is None and ours):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)

@@ -11,7 +11,7 @@ from slurm_mig.reconfigure.world import Types
 from slurm_mig.slurm.controller.client import NodeState
 
 _SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
-_AGAIN_S = 10.0  # then slurmd is started once more
+_AGAIN_S = 10.0  # then slurmctld is told once more
 
 
 class Stuck(SlurmMigError):
@@ -62,18 +62,18 @@ def verify(run: Run) -> None:
             raise SlurmMigError(f"after {limit_s:g} s {wrong}")
         if again is not None and run.world.clock() > again:
             again = None
-            _register_again(run, wrong)
+            _tell_again(run, wrong)
         run.going_on(wrong)
         pauses.pause()
     for warning in run.world.slurmd.renew_map():
         run.remark(warning)
 
 
-def _register_again(run: Run, wrong: str) -> None:
-    """slurmd registers when it starts: a slurmctld that was killed may have forgotten that."""
-    run.remark(f"slurmd was started once more, because {wrong}")
-    run.world.slurmd.stop()
-    run.world.slurmd.start(run.start_words())
+def _tell_again(run: Run, wrong: str) -> None:
+    """A slurmctld that was killed may have forgotten what it was told, and who registered."""
+    run.remark(f"slurmctld was told once more, because {wrong}")
+    for phase in (stop, publish, start):
+        phase(run)
 
 
 def is_verified(run: Run) -> bool:

@@ -193,3 +193,12 @@ def test_a_drain_of_somebody_s_outlives_the_node_s_deletion(either: Bench, call:
     assert "DRAIN" in either.node
     assert either.reason == "a fan is loud"
     assert any("somebody else (a fan is loud)" in remark for remark in ended.remarks)
+
+
+def test_a_drain_for_a_bad_registration_is_nobody_s_before_it_too(either: Bench) -> None:
+    """slurmctld believes in other slices than there are: that is what is made right."""
+    node = either.slurm.nodes[NODE]
+    node.flags |= {"DRAIN", "INVALID_REG"}
+    node.reason = "gres/gpu count reported lower than configured (4 < 7)"
+    assert loop.forward(either.run()).outcome == "done"
+    assert either.is_right(TARGET_TYPES)

@@ -260,6 +260,21 @@ def test_a_registration_that_slurmctld_has_forgotten_is_made_again(static: Bench
     static.at["VERIFY begins"] = forget
     ended = loop.forward(static.run())
     assert ended.outcome == "done"
-    assert any("slurmd was started once more" in remark for remark in ended.remarks)
+    assert any("slurmctld was told once more" in remark for remark in ended.remarks)
     assert static.calls.count("start slurmd") == 2
     assert static.is_right(TARGET_TYPES)
+
+
+def test_a_deletion_that_slurmctld_has_forgotten_is_made_again(memory: Path) -> None:
+    """It comes back with the node as it was, and refuses what slurmd registers now."""
+    bench = Bench(memory, dynamic=True)
+
+    def forget() -> None:
+        node = bench.slurm.nodes[NODE]
+        node.gres = "gpu:1g.10gb:7"
+        node.flags |= {"INVALID_REG", "DRAIN"}
+
+    bench.at["VERIFY begins"] = forget
+    ended = loop.forward(bench.run())
+    assert ended.outcome == "done"
+    assert bench.is_right(TARGET_TYPES)
