@@ -9,16 +9,17 @@ keeps a drain's reason when the node registers badly; 24.11 and later do neither
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from slurm_mig.errors import NoSuchNode, SlurmNotAnswering, SlurmRefused, UsageError
 from slurm_mig.slurm.controller import gres_text
 from slurm_mig.slurm.controller.client import (
     ACTIVE,
+    Batch,
     GresCount,
     HeldGres,
     Job,
     NodeState,
+    Reservation,
     reason_text,
 )
 from slurm_mig.slurm.records.types import misread_node
@@ -67,6 +68,10 @@ class FakeSlurm:
     epilogs_end: bool = True
     on_hold: set[int] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    places: dict[int, str] = field(default_factory=dict)  # by job: the node that it asked for
+    reserved_for: dict[int, str] = field(default_factory=dict)  # by job: its reservation
+    batches: dict[int, Batch] = field(default_factory=dict)
     unanswered: int = 0
     lose_answers: int = 0
     actions: set[str] = field(default_factory=set)  # PowerActions of 26.05, by name
@@ -104,16 +109,18 @@ class FakeSlurm:
     def release_job(self, number: int, node: str | None = None) -> None:
         """A job on hold may run, on the node where one is named."""
         self.on_hold.discard(number)
-        self.schedule({number: node} if node else {})
+        if node is not None:
+            self.places[number] = node
+        self.schedule()
 
-    def schedule(self, places: Mapping[int, str] = MappingProxyType({})) -> None:
+    def schedule(self) -> None:
         """Start what can start: never on a node that drains or is down."""
         for job in list(self.jobs.values()):
             if job.state != "PENDING" or job.job_id in self.on_hold:
                 continue
-            wanted = places.get(job.job_id)
-            for node in [self.nodes[wanted]] if wanted else self.nodes.values():
-                takes = _takes(node) and not self._cleans_up(node)
+            wanted = self.places.get(job.job_id)
+            for node in self._candidates(wanted):
+                takes = _takes(node) and not self._cleans_up(node) and self._lets_in(node, job)
                 held = self._free(node, job.gres_wanted) if takes else None
                 if held is not None:
                     self.jobs[job.job_id] = job._replace(
@@ -121,10 +128,19 @@ class FakeSlurm:
                     )
                     break
 
+    def _candidates(self, wanted: str | None) -> list[FakeNode]:
+        return [node for node in self.nodes.values() if wanted in (None, node.name)]
+
     def _cleans_up(self, node: FakeNode) -> bool:
         """While one job's epilog runs, no other starts on the node."""
         jobs = self.jobs.values()
         return any(job.state == "COMPLETING" and node.name in job.nodes for job in jobs)
+
+    def _lets_in(self, node: FakeNode, job: Job) -> bool:
+        """Whether it is kept for nobody, or for this job."""
+        kept = {name for name, one in self.reservations.items() if node.name in one.nodes}
+        mine = self.reserved_for.get(job.job_id)
+        return mine in kept if kept else mine is None
 
     def end(self, number: int) -> None:
         """A job ends, or is cancelled; while its epilog runs, nobody says what it holds."""
@@ -366,6 +382,39 @@ class FakeSlurmClient:
             if other.cancels_as == job.cancels_as and other.state in ACTIVE | {"PENDING"}:
                 self.cluster.end(other.job_id)
         self.cluster.schedule()
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        self._ask("reservations")
+        return tuple(self.cluster.reservations.values())
+
+    def reserve(self, name: str, node: str) -> None:
+        self._known("reserve", node)
+        if name in self.cluster.reservations:
+            raise SlurmRefused("Error creating the reservation: Duplicate reservation name")
+        now = self.cluster.clock()
+        self.cluster.reservations[name] = Reservation(name, (node,), True, now, now + 365 * 86400)
+        self._answer()
+
+    def release(self, name: str) -> None:
+        self._ask("release")
+        jobs = self.cluster.jobs
+        ours = [jobs[job] for job, kept in self.cluster.reserved_for.items() if kept == name]
+        if any(job.state == "RUNNING" for job in ours):
+            raise SlurmRefused("delete_reservation: Requested reservation is in use")
+        self.cluster.reservations.pop(name, None)
+        self.cluster.schedule()
+        self._answer()
+
+    def submit(self, batch: Batch) -> int:
+        self._ask("submit")
+        if batch.reservation not in self.cluster.reservations:
+            raise SlurmRefused("Batch job submission failed: Requested reservation is invalid")
+        job = self.cluster.queue(batch.gres, name=batch.name)
+        self.cluster.reserved_for[job.job_id] = batch.reservation
+        self.cluster.batches[job.job_id] = batch
+        self.cluster.release_job(job.job_id, batch.node)
+        self._answer()
+        return job.job_id
 
     def _shown(self) -> dict[str, FakeNode]:
         hidden = {"POWERED_DOWN"} if self.cluster.release < _RECONFIGURES_GRES else set()

@@ -34,7 +34,7 @@ COMMANDS = {
     "gres-map": ("gres_map", "Tell the hooks which slice each place in slurmd's list is."),
 }
 # Those that people do not type.
-HIDDEN = {"member": "member"}
+UNLISTED = {"member": "member"}
 
 
 _STDOUT, _STDERR = 1, 2
@@ -47,7 +47,7 @@ class Program(LazyGroup):
 
     package = __name__
     table = COMMANDS
-    hidden = HIDDEN
+    unlisted = UNLISTED
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

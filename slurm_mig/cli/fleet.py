@@ -25,6 +25,7 @@ class Chosen(NamedTuple):
     max_failures: int | None
     timeout_s: float | None
     cancel_after_s: float | None
+    smoke: bool | None = None
 
 
 def names_in(nodes: str) -> tuple[str, ...]:
@@ -93,6 +94,7 @@ def options_of(root: Path, chosen: Chosen, count: int, engine: str) -> RunOption
         max_failures=chosen.max_failures or 1,
         timeout_s=site.wait_of(root, chosen.timeout_s),
         cancel_after_s=chosen.cancel_after_s,
+        smoke=chosen.smoke,
     )
 
 

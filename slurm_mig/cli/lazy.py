@@ -13,18 +13,18 @@ Table = Mapping[str, tuple[str, str]]
 class LazyGroup(click.Group):
     """The commands of `table`; each is `command` in its module of the package `package`.
 
-    `hidden` are those that people do not type: command -> module.
+    `unlisted` are those that people do not type: command -> module.
     """
 
     package: ClassVar[str]
     table: ClassVar[Table]
-    hidden: ClassVar[Mapping[str, str]] = {}
+    unlisted: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        name = self.table[cmd_name][0] if cmd_name in self.table else self.hidden.get(cmd_name)
+        name = self.table[cmd_name][0] if cmd_name in self.table else self.unlisted.get(cmd_name)
         if name is None:
             return None
         module = importlib.import_module(f"{self.package}.{name}")

@@ -26,6 +26,7 @@ COUNT = click.IntRange(min=1)
 @click.option("-c", "--config", metavar="LABEL", help="Which of them, if the file has several.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Give up waiting for jobs then.")
 @click.option("--cancel-after", type=SECONDS, metavar="SECONDS", help="Cancel those jobs then.")
+@click.option("--smoke/--no-smoke", default=None, help="A test job on each slice, or none.")
 @click.option("--rollback", is_flag=True, help="Back to what was before the last one.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and for whom it waits.")
 @click.option("--max-unavailable", metavar="N|P%", help="So many nodes at a time.  [default: 1]")
@@ -48,6 +49,7 @@ def command(
     config: str | None,
     timeout: float | None,
     cancel_after: float | None,
+    smoke: bool | None,
     rollback: bool,
     dry_run: bool,
     max_unavailable: str | None,
@@ -64,7 +66,8 @@ def command(
     (others go on), stops slurmd, changes the GPUs, writes gres.conf and tells slurmctld, starts
     slurmd, holds what Slurm has against what is there, and resumes the node, if nobody else had
     drained it. If anything fails, the same way leads back; if that fails too, the node stays
-    drained, and its reason says what to do.
+    drained, and its reason says what to do. With --smoke, or where the site has chosen so, test
+    jobs of root's run on each slice before the node takes others.
 
     \b
       slurm-mig reconfigure -f /etc/slurm-mig/mig.yaml -c all-balanced --dry-run
@@ -86,7 +89,7 @@ def command(
     With --by reboot nobody logs in: Slurm empties the nodes and runs its RebootProgram there,
     which is to be slurm-mig's (hooks/reboot). See docs/reconfigure.md.
     """
-    chosen = (max_unavailable, max_failures, timeout, cancel_after)
+    chosen = (max_unavailable, max_failures, timeout, cancel_after, smoke)
     root = root_of(ctx)
     if status or resume:
         if (status and resume) or nodes or file or config or rollback or dry_run or by:
@@ -94,15 +97,18 @@ def command(
         return _of_a_run(root, run_id, chosen, status=status, as_json=as_json)
     if rollback == (file is not None):
         raise UsageError("give one of --file FILE and --rollback")
+    if by == "reboot" and smoke is not None:
+        raise UsageError("with --by reboot, each node's `smoke` in [reconfigure] decides of it")
     if nodes is not None and (by == "reboot" or not _is_here(root, nodes)):
         wish = _many(root, nodes, file, config, chosen, by or "reach")
         return _fleet(root, wish, dry_run=dry_run, as_json=as_json)
     if max_unavailable or max_failures or by or run_id:
         raise UsageError("--max-unavailable, --max-failures, --by and --run are for many nodes")
-    return _here(root, nodes, file, config, timeout, cancel_after, dry_run=dry_run, as_json=as_json)
+    alone = (file, config, timeout, cancel_after, smoke)
+    return _here(root, nodes, *alone, dry_run=dry_run, as_json=as_json)
 
 
-Chosen = tuple[str | None, int | None, float | None, float | None]
+Chosen = tuple[str | None, int | None, float | None, float | None, bool | None]
 
 
 def _here(
@@ -112,6 +118,7 @@ def _here(
     config: str | None,
     timeout: float | None,
     cancel_after: float | None,
+    smoke: bool | None,
     *,
     dry_run: bool,
     as_json: bool,
@@ -125,7 +132,7 @@ def _here(
     from slurm_mig.reconfigure.world import Options
 
     what, choose = (config or "", None) if file is None else _wanted(file, config)
-    options = Options(timeout, cancel_after)
+    options = Options(timeout, cancel_after, smoke=smoke)
     with interruptible(root), shown() as watch:
         name, world = world_of(root, node, options, watch)
         request = request_of(root)

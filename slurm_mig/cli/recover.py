@@ -1,8 +1,15 @@
 """`slurm-mig recover`: end what an interrupted apply or reconfigure left."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from slurm_mig.cli.common import root_of, root_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from slurm_mig.reconfigure.record import Record
 
 
 @click.command("recover")
@@ -30,12 +37,28 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
 
     root = root_of(ctx)
     with refusing("recover", as_json=as_json):
-        found = record.read(root)
+        found = record.read(root) or _forgotten(root)
         if found is None:
             with interruptible(root), shown() as watch:
                 outcome = run_recover(Request(root, load(root), watch=watch), undo=undo)
             return tell("recover", outcome, as_json=as_json)
     return _of_reconfigure(ctx, found.node, undo, timeout, as_json)
+
+
+def _forgotten(root: "Path") -> "Record | None":
+    """Of the last reconfigure, if slurmctld has forgotten its end; where it can be asked."""
+    from slurm_mig.errors import SlurmMigError
+    from slurm_mig.reconfigure import entry, record
+    from slurm_mig.reconfigure.site import world_of
+    from slurm_mig.reconfigure.world import Options
+
+    try:
+        last = record.read(root, record.LAST)
+        if last is None:
+            return None
+        return entry.forgotten(world_of(root, last.node, Options(), lambda _: None)[1])
+    except SlurmMigError:  # then there is no more to know than of the GPUs
+        return None
 
 
 def _of_reconfigure(

@@ -102,12 +102,14 @@ class WantedGi(NamedTuple):
     """A GPU instance that somebody wants; `start` None: anywhere.
 
     `cis` None: one compute instance with all of it. Else their ci_profiles, by their starts;
-    empty: no compute instance at all.
+    empty: no compute instance at all. `exactly`: the same, told apart from others of their names
+    and with their starts, for what was there before.
     """
 
     profile: str
     start: int | None = None
     cis: tuple[str, ...] | None = None
+    exactly: tuple[CiSpec, ...] | None = None
 
 
 class WantedGpu(NamedTuple):

@@ -11,7 +11,7 @@ from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.gpu.planning.plan import GpuPlan, plan
 from slurm_mig.gpu.present.survey import survey
 from slurm_mig.model import GpuIndex
-from slurm_mig.reconfigure import drained
+from slurm_mig.reconfigure import drained, smoke
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
@@ -65,6 +65,7 @@ def look(
         notes = world.publisher.choose(node)
     except Refused as why:
         problems += [f"{why.what}: {problem}" for problem in why.problems]
+    problems += smoke.hindrances(world, node)
     if problems:
         raise Refused("nothing was changed", problems)
     empty = world.publisher.needs_it_empty(notes)
@@ -118,6 +119,7 @@ def open_record(
             for each in prospect.plans
             if each.steps
         ),
+        smoke=bool(world.options.smoke),
         notes=prospect.notes,
         theirs=theirs,
         fleet=fleet.run_id if fleet and fleet.begun_on else None,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from slurm_mig.errors import SlurmMigError
+from slurm_mig.reconfigure import reserved
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
@@ -18,6 +19,8 @@ _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows 
 _OURS = "slurm-mig re"
 # How slurmctld itself begins the reason of a node that it finds wanting.
 _SLURMS = ("gres/", "Not responding", "Node unexpectedly rebooted")
+# And where a job could not be started, or cleaned up after: in SMOKE only ours run.
+_OF_JOBS = ("Prolog error", "Epilog error", "batch job complete failure", "Kill task failed")
 _BACK_S = 30.0
 _AGAIN_S = 5.0
 REBOOT_ISSUED = "REBOOT_ISSUED"
@@ -40,7 +43,7 @@ def way_on(record: Record) -> str:
 
 def is_ours(record: Record, node: NodeState) -> bool:
     """Whether the drain of a drained node is the one that we set, and nobody's since."""
-    named = node.reason.startswith((_OURS, *_SLURMS))
+    named = node.reason.startswith((_OURS, *_SLURMS)) or _is_of_test_jobs(record, node)
     return record.drained and (named or not node.reason)
 
 
@@ -75,18 +78,33 @@ def take_over_for(run: Run) -> None:
         take_over(run.world.client, node, run.record.reason)
 
 
+def _is_of_test_jobs(record: Record, node: NodeState) -> bool:
+    return record.reserved and node.reason.startswith(_OF_JOBS)
+
+
 def drain(run: Run) -> None:
     """Have the node take no more jobs. Somebody else's drain stays his."""
     node = run.node()
-    if node is None:
-        return
-    if REBOOT_ISSUED in node.state:
+    if node is not None and REBOOT_ISSUED in node.state:
         take_over_for(run)
-        return
-    if not node.drains or (run.record.theirs is None and node.reason.startswith(_OURS)):
+    elif node is not None:
+        _drain(run, node)
+    reserved.sweep(run)
+
+
+def _drain(run: Run, node: NodeState) -> None:
+    ours = node.reason.startswith(_OURS) or _is_of_test_jobs(run.record, node)
+    # What slurmctld has against it is just what is about to be made right.
+    ours = ours or (node.registered_badly and node.reason.startswith("gres/"))
+    if not node.drains or (run.record.theirs is None and ours):
         run.note(drained=True, theirs=None)
         run.world.client.drain(node.name, run.record.reason)
-    elif not is_ours(run.record, node) and run.record.theirs is None:
+    else:
+        _note_theirs(run, node)
+
+
+def _note_theirs(run: Run, node: NodeState) -> None:
+    if not is_ours(run.record, node) and run.record.theirs is None:
         run.note(theirs=node.reason or "drained without a reason")
         run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
 
@@ -109,14 +127,23 @@ def wait(run: Run) -> None:
 
 
 def must_drain(run: Run) -> None:
-    """Raises SlurmMigError where somebody has resumed the node."""
+    """Raises SlurmMigError where somebody has resumed the node.
+
+    Where somebody has drained it anew, that is written down: a dynamic node is about to be
+    deleted, and his drain with it.
+    """
     node = run.node()
-    if node is not None and not node.drains and run.record.goal != FORMER:
+    if node is None:
+        return
+    if node.drains:
+        _note_theirs(run, node)
+    elif run.record.goal != FORMER:
         raise SlurmMigError(f"somebody has resumed {node.name} meanwhile")
 
 
 def resume(run: Run) -> None:
     """Give the node back, if nobody but us had drained it."""
+    reserved.sweep(run)
     node = run.node()
     if node is None:
         raise SlurmMigError(f"slurmctld knows no node {run.record.node}")
@@ -136,7 +163,7 @@ def resume(run: Run) -> None:
         run.world.client.set_reason(node.name, theirs)
         return
     run.world.client.resume(node.name)
-    _until_back(run)
+    until_back(run)
 
 
 def keep(run: Run, problem: str) -> Iterator[str]:
@@ -155,6 +182,10 @@ def keep(run: Run, problem: str) -> Iterator[str]:
             run.world.client.drain(node.name, why)
     except SlurmMigError as error:
         yield f"its reason could not be set ({error})"
+    try:
+        reserved.sweep(run)
+    except (SlurmMigError, OSError) as error:
+        yield f"reservation {reserved.name_of(run)} stays ({error})"
     # Jobs without GRES run on, but slurmctld ends them where no slurmd answers for long.
     try:
         run.world.slurmd.start(run.start_words())
@@ -177,8 +208,9 @@ def _say_again(run: Run, why: str) -> None:
     return None
 
 
-def _until_back(run: Run) -> None:
-    end, pauses = run.world.clock() + _BACK_S, run.world.pauses()
+def until_back(run: Run) -> None:
+    """Until slurmctld reaches the node that was resumed, or a remark that it does not."""
+    end, pauses = run.world.clock() + _BACK_S, run.world.short_pauses()
     while (node := run.node()) is not None and (node.drains or not node.answers):
         if run.world.clock() > end:
             states = "+".join(sorted(node.state))

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from slurm_mig.errors import JournalError, Refused
+from slurm_mig.errors import JournalError, NoSuchNode, Refused
 from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.model import GpuIndex
-from slurm_mig.reconfigure import begin, loop
+from slurm_mig.reconfigure import begin, drained, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.begin import Chooser, Prospect
 from slurm_mig.reconfigure.loop import Ended
@@ -55,9 +55,30 @@ def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
     """End what was cut short. Raises SlurmMigError or OSError when nothing was changed."""
     with only_one(world.root, request.settings.lock_timeout_s, *LOCK):
         found = records.read(world.root)
-        if found is None:
+        if found is not None:
+            return loop.recover(Run(world, records.take_over(world.root, found)), undo=undo)
+        last = forgotten(world)
+        if last is None:
             return Ended(NOTHING)
-        return loop.recover(Run(world, records.take_over(world.root, found)), undo=undo)
+        again = last._replace(owner=records.new_id(), phase="RESUME", ended=False)
+        records.begin(world.root, again)
+        return loop.recover(Run(world, again))
+
+
+def forgotten(world: World) -> Record | None:
+    """The last one, if it is at its end and the node is still drained by it.
+
+    A slurmctld that was killed comes back with what it had last saved: so without the resume.
+    """
+    last = records.read(world.root, records.LAST)
+    if last is None or records.read(world.root) is not None:
+        return None
+    try:
+        node = world.client.node(last.node)
+    except NoSuchNode:
+        return None
+    ours = drained.is_ours(last, node) and f"[{last.run_id}]" in node.reason
+    return last if node.drains and ours and last.theirs is None else None
 
 
 def prospect(world: World, request: Request, node: str, choose: Chooser) -> Prospect:

@@ -1,4 +1,4 @@
-"""One node: drain, wait, stop, partition, publish, start, verify, resume, commit.
+"""One node: drain, wait, stop, partition, publish, start, verify, (smoke,) resume, commit.
 
 Every phase looks first and acts on the difference only, so that whoever is killed anywhere can
 begin again (`slurm-mig recover`): what is done already is passed over. Before a phase it is on the
@@ -10,6 +10,7 @@ jobs only with the slices that Slurm believes it to have:
 
 - it is drained before slurmd stops, and nobody resumes it but the phase RESUME;
 - RESUME comes after VERIFY, which holds what slurmctld has against the slices that live;
+- while test jobs run (SMOKE), a reservation keeps all others out;
 - RESUME ends only a drain that is ours, by the record and by the reason.
 
 One of many nodes is held before STOP, until others are as far, and at PUBLISH, where Slurm is told
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from slurm_mig.errors import JournalError, SlurmMigError, SlurmNotAnswering
-from slurm_mig.reconfigure import drained, phases
+from slurm_mig.reconfigure import drained, phases, smoke
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
 from slurm_mig.reconfigure.run import Run, Took, one_line
@@ -34,6 +35,7 @@ PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "PUBLISH": phases.publish,
     "START": phases.start,
     "VERIFY": phases.verify,
+    "SMOKE": smoke.smoke,
     "RESUME": drained.resume,
     "COMMIT": phases.commit,
 }
@@ -103,7 +105,8 @@ def _go(run: Run, first: str, until: str | None = None) -> None:
     for name in names[names.index(first) :]:
         if name == until:
             raise Held("waits for the others")
-        run.phase(name, PHASES[name])
+        if name != "SMOKE" or smoke.is_wanted(run):
+            run.phase(name, PHASES[name])
 
 
 def _first(run: Run) -> str:

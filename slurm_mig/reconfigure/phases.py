@@ -11,6 +11,7 @@ from slurm_mig.reconfigure.world import Types
 from slurm_mig.slurm.controller.client import NodeState
 
 _SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
+_AGAIN_S = 10.0  # then slurmctld is told once more
 
 
 class Stuck(SlurmMigError):
@@ -51,16 +52,28 @@ def start(run: Run) -> None:
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
     types = run.world.publisher.types(run.record.notes)
-    end, pauses = run.world.clock() + run.world.options.register_s, run.world.pauses()
+    limit_s, pauses = run.world.options.register_s, run.world.short_pauses()
+    end = run.world.clock() + limit_s
+    again: float | None = run.world.clock() + min(_AGAIN_S, limit_s / 4)
     while wrong := _unlike(run, run.node(), types):
         if not run.world.slurmd.runs():
             raise SlurmMigError("slurmd has ended: see its log")
         if run.world.clock() > end:
-            raise SlurmMigError(f"after {run.world.options.register_s:g} s {wrong}")
+            raise SlurmMigError(f"after {limit_s:g} s {wrong}")
+        if again is not None and run.world.clock() > again:
+            again = None
+            _tell_again(run, wrong)
         run.going_on(wrong)
         pauses.pause()
     for warning in run.world.slurmd.renew_map():
         run.remark(warning)
+
+
+def _tell_again(run: Run, wrong: str) -> None:
+    """A slurmctld that was killed may have forgotten what it was told, and who registered."""
+    run.remark(f"slurmctld was told once more, because {wrong}")
+    for phase in (stop, publish, start):
+        phase(run)
 
 
 def is_verified(run: Run) -> bool:

@@ -24,7 +24,7 @@ FORMER: Final = "former"  # on the way back
 GOALS = (TARGET, FORMER)
 PHASES: Final = (
     *("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH"),
-    *("START", "VERIFY", "RESUME", "COMMIT"),
+    *("START", "VERIFY", "SMOKE", "RESUME", "COMMIT"),
 )
 
 
@@ -43,9 +43,10 @@ class Record(NamedTuple):
     that goes on with it. `drained`: we drained the node, with `reason`, or are about to.
     `theirs` is why the node was drained by somebody else before; None: it was not. Then it stays
     so. `phase` is the one that is about to begin or under way; `ended`: it is over. `changed`:
-    the GPUs, or what Slurm is told of them, may be other than before. `notes` are for the
-    publisher. `problem` says why it goes back. `fleet` is the run over many nodes that this is of,
-    and `begun_on` the machine where that was begun; None: it is of none.
+    the GPUs, or what Slurm is told of them, may be other than before. `smoke`: test jobs are to
+    run before the node takes others; `reserved`: it is reserved for them, or about to be.
+    `notes` are for the publisher. `problem` says why it goes back. `fleet` is the run over many
+    nodes that this is of, and `begun_on` the machine where that was begun; None: it is of none.
     """
 
     run_id: str
@@ -61,6 +62,8 @@ class Record(NamedTuple):
     drained: bool = False
     theirs: str | None = None
     changed: bool = False
+    smoke: bool = False
+    reserved: bool = False
     problem: str | None = None
     notes: Mapping[str, str] = {}
     fleet: str | None = None
@@ -83,7 +86,7 @@ def wanted_of(layout: Layout) -> WantedGpu:
     return WantedGpu(
         layout.mig,
         tuple(
-            WantedGi(gi.profile, gi.placement.start, tuple(ci.ci_profile for ci in gi.cis))
+            WantedGi(gi.profile, gi.placement.start, tuple(ci.ci_profile for ci in gi.cis), gi.cis)
             for gi in layout.instances
         ),
     )
@@ -127,6 +130,8 @@ def decode(found: object, name: str = NAME) -> Record:
         drained=top.flag("drained"),
         theirs=top.text_or_none("theirs"),
         changed=top.flag("changed"),
+        smoke="smoke" in top and top.flag("smoke"),
+        reserved="reserved" in top and top.flag("reserved"),
         problem=top.text_or_none("problem"),
         notes=_notes(found),
         fleet=top.text_or_none("fleet") if "fleet" in top else None,

@@ -3,6 +3,7 @@
 All optional, and as strict as [partition]: with a typo the wrong daemon would be restarted.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +34,11 @@ class ReconfigureSettings(NamedTuple):
     Where Slurm's own reboots are the way: `desired_dir` is a folder that all nodes see, in which
     it stands what is wanted of them; `config_file` has the configurations that a PowerAction
     names; `reboot_command` really reboots; a node is waited for `reboot_timeout_s`, from when it
-    is empty. `chosen` names the settings that the site's file has.
+    is empty.
+    `smoke`: a test job on each slice before the node takes others; `smoke_command` is what each
+    runs besides our own check, `smoke_partition` where they are submitted ("": the node's first),
+    `smoke_timeout_s` until all have told.
+    `chosen` names the settings that the site's file has.
     """
 
     slurmctld_restart_command: Words = ()
@@ -54,6 +59,10 @@ class ReconfigureSettings(NamedTuple):
     config_file: str = "/etc/slurm-mig/mig.yaml"
     reboot_command: Words = ("systemctl", "reboot")
     reboot_timeout_s: float = 900.0
+    smoke: bool = False
+    smoke_command: Words = ()
+    smoke_partition: str = ""
+    smoke_timeout_s: float = 120.0
     chosen: frozenset[str] = frozenset()
 
 
@@ -112,6 +121,16 @@ def _is_fanout(value: object) -> str | None:
     return None if right else f"write a whole number from 1 to {_MOST_AT_ONCE}"
 
 
+def _is_flag(value: object) -> str | None:
+    return None if isinstance(value, bool) else "write true or false"
+
+
+def _is_word(value: object) -> str | None:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]*", value) and value[:1] != "-":
+        return None
+    return "write the name of one partition"
+
+
 def _command(*, may_be_empty: bool, place: str | None = None) -> Callable[[object], str | None]:
     return lambda value: command_problem(value, place, may_be_empty=may_be_empty, must=False)
 
@@ -135,4 +154,8 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "register_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "publish_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "command_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "smoke": _is_flag,
+    "smoke_command": _command(may_be_empty=True),
+    "smoke_partition": _is_word,
+    "smoke_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
 }

@@ -10,6 +10,7 @@ from slurm_mig.reconfigure.node import Commands, NodeGpus, NodeSlurmd
 from slurm_mig.reconfigure.publisher import NodePublisher
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.settings import load as load_reconfigure
+from slurm_mig.reconfigure.trials import NodeTrials
 from slurm_mig.reconfigure.world import Event, Options, World
 from slurm_mig.settings import load
 from slurm_mig.slurm.config.conf import find_slurm_conf
@@ -46,6 +47,8 @@ def world_of(
     options = options._replace(
         timeout_s=chosen.timeout_s if options.timeout_s is None else options.timeout_s,
         register_s=chosen.register_timeout_s,
+        smoke=chosen.smoke if options.smoke is None else options.smoke,
+        smoke_s=chosen.smoke_timeout_s,
     )
 
     def watch(progress: Progress) -> None:
@@ -57,6 +60,7 @@ def world_of(
         gpus=NodeGpus(request_of(root)._replace(watch=watch)),
         slurmd=NodeSlurmd(root, conf, name, _commands(chosen)),
         publisher=publisher(root, conf, name, client, chosen),
+        trials=NodeTrials(root, chosen.smoke_command, chosen.smoke_partition),
         options=options,
         tell=tell,
     )

@@ -94,6 +94,45 @@ class Publisher(Protocol):
         """All is over."""
 
 
+class Place(NamedTuple):
+    """One entry of slurmd's list: its type as it is asked for, and its UUID."""
+
+    type: str
+    uuid: str
+
+
+class Said(NamedTuple):
+    """What a test job has told: its exit code, and the last words of its command.
+
+    `opened` are the places (gres_index) whose device files it could open, `visible` the words of
+    CUDA_VISIBLE_DEVICES.
+    """
+
+    code: int
+    opened: tuple[int, ...]
+    visible: tuple[str, ...]
+    words: str = ""
+
+
+class Trials(Protocol):
+    """What test jobs do on this node, and what they tell. `name` is the run's."""
+
+    def places(self) -> Mapping[int, Place]:
+        """What slurmd has, by gres_index. Raises SlurmMigError."""
+
+    def partition(self, node: NodeState) -> str:
+        """Where they are submitted. Raises SlurmMigError where there is none."""
+
+    def begin(self, name: str) -> str:
+        """Make room for what they tell; the shell script of each. Raises SlurmMigError."""
+
+    def said(self, name: str) -> Mapping[int, Said]:
+        """What was told so far, by job. Raises SlurmMigError."""
+
+    def end(self, name: str) -> None:
+        """They may end: what they told is forgotten. Nothing to forget is no error."""
+
+
 class Event(NamedTuple):
     """What is told: a phase begins, goes on (`text` says with what), or has ended."""
 
@@ -111,11 +150,15 @@ class Options(NamedTuple):
     jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
     `keep_what_failed`: a node that is as before stays drained, with a reason that says why; for
     whom nobody waits who could be told otherwise.
+    `smoke`: have test jobs run before the node takes others, within `smoke_s`; None: as the site
+    has chosen.
     """
 
     timeout_s: float | None = None
     cancel_after_s: float | None = None
     register_s: float = 120.0
+    smoke: bool | None = None
+    smoke_s: float = 120.0
     pause_s: float = 1.0
     first_pause_s: float = 0.1
     keep_what_failed: bool = False
@@ -126,15 +169,18 @@ def _quiet(_: Event) -> None:
 
 
 class Pauses:
-    """Pauses between looks, short at first."""
+    """Pauses between looks, short at first; each is `growth` times the one before."""
 
-    def __init__(self, options: Options, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self, options: Options, sleep: Callable[[float], object], growth: float = 2.0
+    ) -> None:
         self._next_s, self._longest_s, self._sleep = options.first_pause_s, options.pause_s, sleep
+        self._growth = growth
 
     def pause(self) -> None:
         """Wait a little before the next look."""
         self._sleep(self._next_s)
-        self._next_s = min(2 * self._next_s, self._longest_s)
+        self._next_s = min(self._growth * self._next_s, self._longest_s)
 
 
 class World(NamedTuple):
@@ -145,6 +191,7 @@ class World(NamedTuple):
     gpus: Gpus
     slurmd: Slurmd
     publisher: Publisher
+    trials: Trials
     options: Options = Options()
     tell: Callable[[Event], object] = _quiet
     clock: Callable[[], float] = time.monotonic
@@ -153,3 +200,7 @@ class World(NamedTuple):
     def pauses(self) -> Pauses:
         """Those of one wait."""
         return Pauses(self.options, self.sleep)
+
+    def short_pauses(self) -> Pauses:
+        """Those of a wait that is time out of service, and most often over in a second."""
+        return Pauses(self.options._replace(first_pause_s=0.05), self.sleep, growth=1.25)

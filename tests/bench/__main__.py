@@ -13,6 +13,7 @@ from tests.bench import (
     bench_metrics,
     bench_monitor,
     bench_plan,
+    bench_reconfigure,
     bench_report,
 )
 
@@ -22,6 +23,7 @@ BENCHES = (
     bench_plan,
     bench_hooks,
     bench_apply,
+    bench_reconfigure,
     bench_fleet,
     bench_monitor,
     bench_metrics,

@@ -1,6 +1,7 @@
 """`slurm-mig reconfigure`: what it is told, and what it tells; the work is tests/reconfigure's."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from slurm_mig.reconfigure.loop import Ended
 from slurm_mig.reconfigure.run import Took
 from slurm_mig.reconfigure.waiting import told
 from slurm_mig.slurm.controller.client import Job
+from tests.gpu.applying import here
+from tests.reconfigure.worlds import Bench
+from tests.sim.api import Sim
 
 TOOK = (Took("WAIT", "target", 60.0), Took("STOP", "target", 1.5), Took("STOP", "former", 0.5))
 
@@ -92,3 +96,17 @@ def test_recover_reads_the_record_first(
     (folder / "reconfigure.json").chmod(0o600)
     assert run(["recover", "--root", str(tmp_path)]) == 1
     assert "reconfigure.json: version: missing" in capsys.readouterr().err
+
+
+def test_recover_asks_slurm_only_where_a_reconfigure_is_known(
+    new_sim: Callable[..., Sim],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether slurmctld has forgotten its end; where it cannot be asked, GPUs are all there is."""
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    root = here(new_sim, monkeypatch)("h100-80gb=7x1g.10gb").root
+    assert run(["recover", "--root", str(root)]) == 0
+    loop.forward(Bench(root).run())
+    assert run(["recover", "--root", str(root)]) == 0
+    assert capsys.readouterr().out == "recover: nothing to do\n" * 2

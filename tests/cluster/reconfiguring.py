@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
 
 from tests.cluster import hooking, reach, site
 from tests.cluster.cluster import Cluster
@@ -34,6 +36,32 @@ mig-configs:
       mig-devices: {1g.10gb: 7}
 """
 FILE = "/run/cluster/mig.yaml"
+
+
+class Way(NamedTuple):
+    """How Slurm is told: by its release, and the kind of the node."""
+
+    slurm: str
+    dynamic: bool
+
+
+WAYS = {
+    "24.11, static": Way("24.11", False),
+    "24.11, dynamic": Way("24.11", True),
+    "22.05, static": Way("22.05", False),
+    "22.05, dynamic": Way("22.05", True),
+    "26.05, static": Way("26.05", False),
+    "26.05, dynamic": Way("26.05", True),
+}
+
+
+def on_ways(*gating: str) -> pytest.MarkDecorator:
+    """On all of them; those that are not named, in `make system` only."""
+    params = [pytest.param(way, marks=[] if way in gating else pytest.mark.system) for way in WAYS]
+    return pytest.mark.parametrize("way", params, indirect=True, scope="module")
+
+
+Process = subprocess.Popen[str]
 _RECORD = "var/lib/slurm-mig/reconfigure.json"
 
 
@@ -45,7 +73,11 @@ def up(folder: Path, *, slurm: str, dynamic: bool) -> Iterator[Cluster]:
         start = f'"{site.SLURMD_START}"'
         config = config.replace(f"[{start}]", f'[{start}, "{{conf}}"]')
     name = "n1" if dynamic else None
-    with hooking.up(folder, NODES, slurm=slurm, config=config, dynamic=name) as cluster:
+    # Jobs start when they are submitted, and not some 3 s after; stubborn ones are killed soon.
+    at_once = {"SchedulerParameters": "batch_sched_delay=0", "KillWait": "1"}
+    with hooking.up(
+        folder, NODES, slurm=slurm, config=config, dynamic=name, settings=at_once
+    ) as cluster:
         (cluster.folder / "mig.yaml").write_text(YAML)
         yield cluster
 
@@ -76,20 +108,30 @@ def record(cluster: Cluster) -> dict[str, Any]:
     return found
 
 
-def in_phase(
-    cluster: Cluster, label: str, phase: str, act: Callable[["subprocess.Popen[str]"], object]
-) -> tuple[int, str]:
-    """Start it, `act` as soon as it is in that phase; its exit code and what it said."""
-    with subprocess.Popen(
-        cluster.command("n1", command(label)),
+def is_in(cluster: Cluster, phase: str) -> bool:
+    """Whether that phase is under way on n1."""
+    found = record(cluster)
+    return found.get("phase") == phase and not found["ended"]
+
+
+def started(cluster: Cluster, words: Sequence[str]) -> Process:
+    """A program on n1, whose words are kept."""
+    return subprocess.Popen(
+        cluster.command("n1", words),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+
+
+def in_phase(
+    cluster: Cluster, label: str, phase: str, act: Callable[[Process], object], *more: str
+) -> tuple[int, str]:
+    """Start it, `act` as soon as it is in that phase; its exit code and what it said."""
+    with started(cluster, command(label, *more)) as process:
         while process.poll() is None:
-            found = record(cluster)
-            if found.get("phase") == phase and not found["ended"]:
+            if is_in(cluster, phase):
                 act(process)
                 break
             time.sleep(0.0005)
@@ -100,6 +142,11 @@ def in_phase(
 def kill_in(cluster: Cluster, label: str, phase: str) -> None:
     """SIGKILL it in that phase."""
     in_phase(cluster, label, phase, lambda process: process.kill())
+
+
+def smoked(cluster: Cluster) -> bool:
+    """Whether a test job has told something."""
+    return bool(list((cluster.node("n1").root / "run/slurm-mig").glob("smoke-*/*.said")))
 
 
 def live(cluster: Cluster) -> dict[str, int]:

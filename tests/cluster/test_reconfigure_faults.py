@@ -1,5 +1,10 @@
-"""What people and accidents do: the node is right, or drained with a true reason."""
+"""What people and accidents do: the node is right, or drained with a true reason.
 
+Each on all four ways in `make system`; what gates is 24.11 with a static node, and what another
+way does otherwise.
+"""
+
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,19 +19,31 @@ from tests.cluster.node import environment
 from tests.cluster.slurmconf import CONTROLLER
 
 ONE = f"--gres=gpu:{on.TYPE}1g.10gb:1"
+STATIC = "24.11, static"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def way(request: pytest.FixtureRequest) -> str:
+    """By parameter of each test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def cluster(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    slurm, dynamic = on.WAYS[way]
     folder = tmp_path_factory.mktemp("faults") / "c"
-    with on.up(folder, slurm="24.11", dynamic=False) as made:
+    with on.up(folder, slurm=slurm, dynamic=dynamic) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def bystanders(cluster: Cluster) -> list[int]:
-    """A job with slices of the other node, and one without any on the node itself."""
+def bystanders(cluster: Cluster, way: str) -> list[int]:
+    """A job with slices of the other node, and one without any on the node itself.
+
+    But for a dynamic node: it has to be empty, and so would be waited for.
+    """
     words = [["-w", "n2", "--gres=gpu:nvidia_a100_1g.5gb:2"], ["-w", "n1"]]
+    words = words[: 1 if on.WAYS[way].dynamic else 2]
     jobs = [hooking.submit(cluster, *each, "--wrap", "sleep 3600") for each in words]
     for job in jobs:
         hooking.wait_state(cluster, job, "RUNNING")
@@ -93,37 +110,124 @@ def reason(cluster: Cluster) -> str:
     return hooking.node_field(cluster, "n1", "Reason")
 
 
-@pytest.mark.parametrize("phase", ["DRAIN", "WAIT", "PUBLISH", "VERIFY"])
+HOLD = """\
+#!/bin/sh
+PATH=${PATH#*:}
+case "$*" in *state=drain*)
+    touch /run/cluster/slow/held
+    while [ -e /run/cluster/slow/hold ]; do sleep 0.05; done;;
+esac
+exec scontrol "$@"
+"""
+
+
+@contextlib.contextmanager
+def starting_by(cluster: Cluster, check: str) -> Iterator[None]:
+    """The site's command that starts slurmd does this first."""
+    script = cluster.folder / "site/slurmd-start"
+    text = script.read_text()
+    script.write_text(text.replace("\neval", f"\n{check}\neval"))
+    try:
+        yield
+    finally:
+        script.write_text(text)
+
+
+def stays_theirs(cluster: Cluster, why: str) -> None:
+    """It is drained for that reason; and then they resume it."""
+    assert "DRAIN" in on.state(cluster)
+    assert reason(cluster) == why
+    update(cluster, "state=resume")
+
+
+CRASHES = ("DRAIN", "STOP", "PUBLISH", "RESUME", "COMMIT")
+MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [*CRASHES, *(pytest.param(phase, marks=pytest.mark.system) for phase in MORE_CRASHES)],
+)
+@on.on_ways(STATIC)
 def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phase: str) -> None:
-    """A drain that slurmctld had not saved yet is lost with it: then all goes back."""
+    """It comes back with what it had last saved: without the drain, or without its end.
+
+    Without the drain all goes back; without its end `recover` resumes the node once more.
+    """
 
     def crash(_: object) -> None:
         pid = (cluster.folder / "slurmctld.pid").read_text().strip()
         subprocess.run(["kill", "-9", pid], check=True)
         time.sleep(1)
         cluster.exec(CONTROLLER, ["slurmctld"])
+        # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.
+        running = ["scancel", "--state=RUNNING", "--user=root", "--nodelist=n1"]
+        cluster.exec(CONTROLLER, running, check=False)
 
-    code, told = on.in_phase(cluster, wish.label, phase, crash)
-    if code != 0 and on.record(cluster):
-        assert on.recover(cluster).returncode == 0, told
+    more = ["--smoke"] if phase == "SMOKE" else []
+    code, told = on.in_phase(cluster, wish.label, phase, crash, *more)
+    if on.record(cluster) or "DRAIN" in on.state(cluster):
+        done = on.recover(cluster)
+        assert done.returncode == 0, (told, done)
+    if "INVALID_REG" in on.state(cluster):  # it believes in the node as it was before its deletion
+        assert on.reconfigure(cluster, wish.label).returncode == 0
     on.must_have(cluster, wish.after if code == 0 else on.live(cluster))
+    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
+    assert "slurm-mig" not in shown.stdout
 
 
+@on.on_ways(STATIC, "22.05, dynamic")
 def test_slurmd_does_not_start_with_the_new_gres_conf(cluster: Cluster, wish: Wish) -> None:
-    script = cluster.folder / "site/slurmd-start"
-    text = script.read_text()
     lines = sum(wish.after.values())
     check = f"[ $(grep -c Name=gpu /etc/slurm/gres.conf) != {lines} ] || exit 1"
-    script.write_text(text.replace("\neval", f"\n{check}\neval"))
-    try:
+    with starting_by(cluster, check):
         done = on.reconfigure(cluster, wish.label)
-    finally:
-        script.write_text(text)
     assert done.returncode == 1
     assert "not done, and the node is as before" in done.stderr
     on.must_have(cluster, wish.before)
 
 
+@on.on_ways(STATIC)
+def test_slurmd_is_gone_and_does_not_start(cluster: Cluster, wish: Wish) -> None:
+    """Neither forward nor back: drained, and the reason is true; then somebody mends it."""
+    with starting_by(cluster, "[ ! -e /run/cluster/broken ] || exit 1"):
+        (cluster.folder / "broken").touch()
+        done = on.reconfigure(cluster, wish.label)
+        (cluster.folder / "broken").unlink()
+    assert done.returncode == 1, done
+    assert "the node stays drained" in done.stderr
+    state = on.state(cluster)
+    assert state == "DELETED" or "DRAIN" in state
+    if state != "DELETED":
+        assert reason(cluster).startswith("slurm-mig recover ["), reason(cluster)
+    assert on.recover(cluster).returncode == 0
+    on.must_have(cluster, wish.before)
+
+
+@on.on_ways("none")
+def test_the_node_cannot_be_reached_after_the_change(cluster: Cluster, wish: Wish) -> None:
+    """Its slurmd finds no slurmctld: it is never verified, and so never in service."""
+    etc = cluster.node("n1").root / "etc"
+    config = etc / "slurm-mig/config.toml"
+    text = config.read_text()
+    config.write_text(f"{text}register_timeout_s = 3\n")
+    wrong = (cluster.conf / "slurm.conf").read_text().replace("SlurmctldPort=6817", "")
+    (etc / "slurm/wrong.conf").write_text(f"{wrong}SlurmctldPort=6899\n")
+    try:
+        with starting_by(cluster, "export SLURM_CONF=/etc/slurm/wrong.conf"):
+            done = on.reconfigure(cluster, wish.label)
+    finally:
+        config.write_text(text)
+        (etc / "slurm/wrong.conf").unlink()
+    assert done.returncode == 1
+    assert "the node stays drained" in done.stderr
+    assert "DRAIN" in on.state(cluster) or on.state(cluster) == "DELETED"
+    cluster.stop_slurmd("n1")
+    assert on.recover(cluster).returncode == 0
+    on.must_have(cluster, wish.before)
+
+
+@on.on_ways(STATIC)
 def test_a_job_that_refuses_to_end(cluster: Cluster, wish: Wish, holder: int) -> None:
     done = on.reconfigure(cluster, wish.label, "--timeout", "2")
     assert done.returncode == 1
@@ -132,6 +236,32 @@ def test_a_job_that_refuses_to_end(cluster: Cluster, wish: Wish, holder: int) ->
     assert hooking.job_field(cluster, holder, "JobState") == "RUNNING"
 
 
+@on.on_ways(STATIC)
+def test_a_job_that_starts_just_before_the_drain(cluster: Cluster, wish: Wish) -> None:
+    """The drain is held back: a job starts after the plan, before the node is drained."""
+    slow = cluster.folder / "slow"
+    slow.mkdir(exist_ok=True)
+    (slow / "scontrol").write_text(HOLD)
+    (slow / "scontrol").chmod(0o755)
+    (slow / "hold").touch()
+    words = ["sh", "-c", 'PATH=/run/cluster/slow:$PATH exec "$@"', "sh", *on.command(wish.label)]
+    with on.started(cluster, words) as process:
+        hooking.wait_for(lambda: (slow / "held").exists(), "a drain that is held back", cluster)
+        job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", "sleep 3600")
+        hooking.wait_state(cluster, job, "RUNNING")
+        (slow / "hold").unlink()
+        hooking.wait_for(lambda: on.is_in(cluster, "WAIT"), "WAIT", cluster)
+        time.sleep(1)
+        assert on.is_in(cluster, "WAIT")
+        assert hooking.job_field(cluster, job, "JobState") == "RUNNING"
+        cluster.exec(CONTROLLER, ["scancel", str(job)])
+        told, said = process.communicate(timeout=120)
+    (slow / "held").unlink()
+    assert process.returncode == 0, told + said
+    on.must_have(cluster, wish.after)
+
+
+@on.on_ways(STATIC)
 def test_a_job_is_cancelled_when_its_time_is_up(cluster: Cluster, wish: Wish, holder: int) -> None:
     done = on.reconfigure(cluster, wish.label, "--cancel-after", "1")
     assert done.returncode == 0, done
@@ -139,6 +269,7 @@ def test_a_job_is_cancelled_when_its_time_is_up(cluster: Cluster, wish: Wish, ho
     on.must_have(cluster, wish.after)
 
 
+@on.on_ways(STATIC)
 def test_somebody_resumes_it_while_it_waits(cluster: Cluster, wish: Wish, holder: int) -> None:
     code, told = on.in_phase(cluster, wish.label, "WAIT", lambda _: resume(cluster))
     assert code == 1
@@ -147,6 +278,7 @@ def test_somebody_resumes_it_while_it_waits(cluster: Cluster, wish: Wish, holder
     assert hooking.job_field(cluster, holder, "JobState") == "RUNNING"
 
 
+@on.on_ways(STATIC, "22.05, dynamic")
 def test_somebody_resumes_it_while_slurmd_stands_still(cluster: Cluster, wish: Wish) -> None:
     """Jobs that come are given what slurmctld believes in: that is what the node has then."""
     code, told = on.in_phase(cluster, wish.label, "STOP", lambda _: resume(cluster))
@@ -155,6 +287,7 @@ def test_somebody_resumes_it_while_slurmd_stands_still(cluster: Cluster, wish: W
     on.must_have(cluster, wish.before)
 
 
+@on.on_ways(STATIC)
 def test_somebody_drains_it_midway(cluster: Cluster, wish: Wish, holder: int) -> None:
     def act(_: object) -> None:
         time.sleep(0.5)
@@ -164,38 +297,42 @@ def test_somebody_drains_it_midway(cluster: Cluster, wish: Wish, holder: int) ->
     code, told = on.in_phase(cluster, wish.label, "WAIT", act)
     assert code == 0, told
     assert "was drained by somebody else (a fan is loud)" in told
-    assert "DRAIN" in on.state(cluster)
-    assert reason(cluster) == "a fan is loud"
-    update(cluster, "state=resume")
+    stays_theirs(cluster, "a fan is loud")
     on.must_have(cluster, wish.after)
 
 
+@on.on_ways(STATIC)
 def test_what_somebody_had_drained_stays_drained(cluster: Cluster, wish: Wish) -> None:
     update(cluster, "state=drain", "reason=a disk is slow")
     done = on.reconfigure(cluster, wish.label)
     assert done.returncode == 0, done
-    assert "DRAIN" in on.state(cluster)
-    assert reason(cluster) == "a disk is slow"
-    update(cluster, "state=resume")
+    stays_theirs(cluster, "a disk is slow")
     on.must_have(cluster, wish.after)
 
 
-def test_slurm_conf_is_edited_by_hand_meanwhile(cluster: Cluster, wish: Wish, holder: int) -> None:
-    conf = cluster.conf / "slurm.conf"
+@on.on_ways(STATIC)
+def test_what_slurm_reads_is_edited_by_hand_meanwhile(
+    cluster: Cluster, way: str, wish: Wish, holder: int
+) -> None:
+    """slurm.conf or, where that says nothing of the node, its gres.conf."""
+    file = cluster.conf / "slurm.conf"
+    if on.WAYS[way].dynamic:
+        file = cluster.node("n1").root / "etc/slurm/gres.conf"
 
     def edit(_: object) -> None:
-        with conf.open("a") as file:
-            file.write("# by hand\n")
+        with file.open("a") as text:
+            text.write("# by hand\n")
         cluster.exec(CONTROLLER, ["scancel", str(holder)])
 
     code, told = on.in_phase(cluster, wish.label, "WAIT", edit)
     assert code == 1
     assert "changed by hand" in told
     assert "+# by hand" in told
-    assert "# by hand\n" in conf.read_text()
+    assert "# by hand\n" in file.read_text()
     on.must_have(cluster, wish.before)
 
 
+@on.on_ways(STATIC)
 def test_back_to_what_was_before_the_last_one(cluster: Cluster, wish: Wish) -> None:
     assert on.reconfigure(cluster, wish.label).returncode == 0
     words = [*on.command(wish.label)[:5], "--rollback"]
@@ -204,6 +341,7 @@ def test_back_to_what_was_before_the_last_one(cluster: Cluster, wish: Wish) -> N
     on.must_have(cluster, wish.before)
 
 
+@on.on_ways(STATIC)
 def test_a_dry_run_changes_nothing(cluster: Cluster, wish: Wish, holder: int) -> None:
     done = on.reconfigure(cluster, wish.label, "--dry-run")
     assert done.returncode == 0, done
@@ -212,6 +350,7 @@ def test_a_dry_run_changes_nothing(cluster: Cluster, wish: Wish, holder: int) ->
     on.must_have(cluster, wish.before)
 
 
+@on.on_ways(STATIC)
 def test_two_at_once(cluster: Cluster, wish: Wish, holder: int) -> None:
     with subprocess.Popen(cluster.command("n1", on.command(wish.label)), env=environment()) as one:
         hooking.wait_for(lambda: on.record(cluster).get("phase") == "WAIT", "WAIT", cluster)

@@ -48,6 +48,9 @@ class Scene(Protocol):
     def wait(self, gres: str) -> None:
         """A job that wants `gres` and is held."""
 
+    def want(self, node: str, gres: str) -> int:
+        """A job that wants `gres` of the node, as soon as it may."""
+
     def array(self, node: str, gres: str) -> None:
         """An array of three, of which two run."""
 
@@ -97,6 +100,9 @@ class FakeScene:
 
     def wait(self, gres: str) -> None:
         self.cluster.queue(gres)
+
+    def want(self, node: str, gres: str) -> int:
+        return self.cluster.submit(gres, node).job_id
 
     def array(self, node: str, gres: str) -> None:
         first = self.cluster.queue(gres).job_id
@@ -151,6 +157,9 @@ class RealScene:
 
     def wait(self, gres: str) -> None:
         self._sbatch(gres, "--hold")
+
+    def want(self, node: str, gres: str) -> int:
+        return self._sbatch(gres, f"--nodelist={node}")
 
     def array(self, node: str, gres: str) -> None:
         number = self._sbatch(gres, "--array=0-2%2", f"--nodelist={node}")
@@ -260,6 +269,9 @@ class RealScene:
 
     def clean(self) -> None:
         self._run("scancel", "--user=root")
+        for kept in self.client.reservations():
+            assert until(lambda: not self.client.jobs_on(kept.nodes[0]))  # noqa: B023
+            self.client.release(kept.name)
         for name in self._dynamic:
             self._forget(name)
         self._dynamic.clear()

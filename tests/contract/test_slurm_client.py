@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from slurm_mig.errors import NoSuchNode, SlurmRefused, UsageError
-from slurm_mig.slurm.controller.client import GresCount, HeldGres
+from slurm_mig.slurm.controller.client import Batch, GresCount, HeldGres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.conftest import until
 from tests.contract.slurm_scenes import GRES, OTHER, FakeScene, Scene, real, state_becomes
@@ -387,3 +387,53 @@ def test_a_node_is_made_once(scene: Scene) -> None:
     scene.client.delete_node("d2")
     with pytest.raises(NoSuchNode):
         scene.client.node("d2")
+
+
+KEPT = "slurm-mig_0a1b"
+
+
+def trial(number: int, gres: str = "gpu:1g.10gb:1") -> Batch:
+    """A job of root's for the reservation KEPT of n1."""
+    return Batch(f"{KEPT}_{number}", "n1", "main", gres, KEPT, "sleep 300", 2)
+
+
+def test_a_reservation_keeps_a_node_for_the_jobs_that_name_it(scene: Scene) -> None:
+    """Others' jobs that wait for just these slices do not start, were it drained or not."""
+    scene.client.drain("n1", "why")
+    waiting = scene.want("n1", "gpu:1g.10gb:2")
+    scene.client.reserve(KEPT, "n1")
+    (found,) = scene.client.reservations()
+    assert (found.name, found.nodes, found.active) == (KEPT, ("n1",), True)
+    assert found.start is not None
+    assert abs(found.start - scene.now()) < 60
+    scene.client.resume("n1")
+    assert state_becomes(scene, "n1", lambda node: not node.drains and node.answers)
+    jobs = [scene.client.submit(trial(number)) for number in range(2)]
+    assert state_becomes(scene, "n1", lambda _: set(jobs) <= _running(scene))
+    assert {job.name for job in scene.client.jobs_on("n1")} == {f"{KEPT}_0", f"{KEPT}_1"}
+    with pytest.raises(SlurmRefused, match="in use"):
+        scene.client.release(KEPT)
+    for job in scene.client.jobs_on("n1"):
+        scene.client.cancel(job)
+    assert state_becomes(scene, "n1", lambda _: not scene.client.jobs_on("n1"))
+    assert waiting in {job.job_id for job in scene.client.pending_jobs()}
+    scene.client.release(KEPT)
+    scene.client.release(KEPT)  # once more is no error
+    assert scene.client.reservations() == ()
+
+
+def test_a_reservation_is_made_once_and_others_jobs_run_on(scene: Scene) -> None:
+    running = scene.submit("n1", "gpu:1g.10gb:1")
+    scene.client.reserve(KEPT, "n1")
+    with pytest.raises(SlurmRefused, match="Duplicate"):
+        scene.client.reserve(KEPT, "n1")
+    assert running.job_id in _running(scene)
+    scene.client.release(KEPT)
+
+
+def test_what_cannot_be_reserved_or_submitted(scene: Scene) -> None:
+    with pytest.raises(SlurmRefused, match="reservation is invalid"):
+        scene.client.submit(trial(1))
+    with pytest.raises(NoSuchNode):
+        scene.client.reserve(KEPT, "nope")
+    assert scene.client.reservations() == ()

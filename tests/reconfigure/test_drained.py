@@ -228,3 +228,23 @@ def test_what_was_not_done_fits_a_reason() -> None:
     said = drained.not_done(RUN, "x\n" * 300)
     assert len(said) == 160
     assert said.startswith("slurm-mig reconfigure [a1b2c3d4] not done, as before: x x")
+
+
+@pytest.mark.parametrize("call", ["jobs_on", "STOP begins", "PARTITION begins", "PUBLISH begins"])
+def test_a_drain_of_somebody_s_outlives_the_node_s_deletion(either: Bench, call: str) -> None:
+    """A dynamic node comes back with our drain: theirs was written down before it went."""
+    either.at[call] = lambda: somebody(either).drain(NODE, "a fan is loud")
+    ended = loop.forward(either.run())
+    assert ended.outcome == "done"
+    assert "DRAIN" in either.node
+    assert either.reason == "a fan is loud"
+    assert any("somebody else (a fan is loud)" in remark for remark in ended.remarks)
+
+
+def test_a_drain_for_a_bad_registration_is_nobody_s_before_it_too(either: Bench) -> None:
+    """slurmctld believes in other slices than there are: that is what is made right."""
+    node = either.slurm.nodes[NODE]
+    node.flags |= {"DRAIN", "INVALID_REG"}
+    node.reason = "gres/gpu count reported lower than configured (4 < 7)"
+    assert loop.forward(either.run()).outcome == "done"
+    assert either.is_right(TARGET_TYPES)

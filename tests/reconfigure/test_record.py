@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slurm_mig.errors import JournalError
-from slurm_mig.gpu.partitioning import WantedGi, WantedGpu
+from slurm_mig.gpu.partitioning import CiSpec, WantedGi, WantedGpu
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import FORMER, TARGET, Record
 from tests.reconfigure.worlds import MIXED, SEVEN, UUID, Bench
@@ -99,9 +99,9 @@ def test_what_is_no_record(memory: Path, made: Record, text: str) -> None:
 
 def test_what_is_wanted_at_each_goal(made: Record) -> None:
     assert made.wanted(TARGET) == {UUID: MIXED}
-    cis = ("1g.10gb",)
+    cis, exactly = ("1g.10gb",), (CiSpec("1g.10gb"),)
     assert made.wanted(FORMER) == {
-        UUID: WantedGpu(True, tuple(WantedGi("1g.10gb", at, cis) for at in range(7)))
+        UUID: WantedGpu(True, tuple(WantedGi("1g.10gb", at, cis, exactly) for at in range(7)))
     }
     assert len(SEVEN.instances) == 7
 

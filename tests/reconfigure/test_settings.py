@@ -31,6 +31,10 @@ desired_dir = "/nfs/slurm-mig/desired"
 config_file = "/nfs/slurm-mig/mig.yaml"
 reboot_command = ["/usr/local/sbin/reboot", "--now"]
 reboot_timeout_s = 1800
+smoke = true
+smoke_command = ["/usr/local/bin/saxpy", "--size", "1 GiB"]
+smoke_partition = "gpu-test"
+smoke_timeout_s = 60
 """
 
 
@@ -95,6 +99,14 @@ def test_the_other_table_is_read_beside_it() -> None:
         ("register_timeout_s = true", "seconds above 0"),
         ('publish_timeout_s = "1"', "seconds above 0"),
         ("command_timeout_s = nan", "seconds above 0"),
+        ('smoke = "yes"', "write true or false"),
+        ("smoke = 1", "write true or false"),
+        ('smoke_command = "saxpy"', "a list of words"),
+        ('smoke_command = ["bin/saxpy"]', "neither a name nor a path from /"),
+        ('smoke_partition = "a,b"', "the name of one partition"),
+        ('smoke_partition = "-w"', "the name of one partition"),
+        ("smoke_partition = 1", "the name of one partition"),
+        ("smoke_timeout_s = 0", "seconds above 0"),
     ],
 )
 def test_a_mistake_is_named(line: str, why: str) -> None:

@@ -8,6 +8,7 @@ moment at which the loop can be killed.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.gpu.change.transaction import DONE, FORMER, NOTHING, Result
@@ -18,7 +19,7 @@ from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.run import Run
-from slurm_mig.reconfigure.world import Event, Options, World
+from slurm_mig.reconfigure.world import Event, Options, Place, Said, World
 from slurm_mig.slurm.controller.client import NodeState
 from slurm_mig.slurm.version import SlurmVersion
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
@@ -51,6 +52,7 @@ class Bench:
         release: str = "24.11.5",
         dynamic: bool = False,
         reboot: bool = False,
+        smoke: bool = False,
         name: str = NODE,
         slurm: FakeSlurm | None = None,
     ) -> None:
@@ -63,6 +65,9 @@ class Bench:
             node.reason = f"{drained.reason(RUN, 'mixed')} : reboot issued"
         self.reboot = reboot
         self.dynamic = dynamic
+        self.smoke = smoke
+        self.silent: set[int] = set()  # those that tell nothing
+        self.told: dict[int, Said] = {}  # what test jobs tell that is not so, by gres_index
         self.live: Mapping[str, int] = dict(FORMER_TYPES)
         self.loaded: Mapping[str, int] | None = dict(FORMER_TYPES)  # by the slurmd that runs
         self.broken: dict[str, int] = {}
@@ -110,7 +115,7 @@ class Bench:
     def after(self, seconds: float, act: Callable[[], object]) -> None:
         self.timers.append((self.now + seconds, act))
 
-    def world(self, **options: float) -> World:
+    def world(self, **options: Any) -> World:
         tell = self.events.append
 
         def told(event: Event) -> None:
@@ -123,7 +128,8 @@ class Bench:
             gpus=Gpus(self),
             slurmd=Slurmd(self),
             publisher=Publisher(self),
-            options=Options(**{"register_s": 20.0, **options}),  # type: ignore[arg-type]
+            trials=Trials(self),
+            options=Options(**{"register_s": 20.0, **options}),
             tell=told,
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -141,6 +147,7 @@ class Bench:
             phase="DRAIN",
             reason=drained.reason(RUN, "mixed"),
             gpus=(RecordGpu(UUID, SEVEN, MIXED),),
+            smoke=self.smoke,
         )
         records.begin(self.root, made)
         return made
@@ -285,6 +292,40 @@ class Publisher:
         Client(bench).reconfigure()
         if bench.loaded is None:
             bench.slurm.stop_slurmd(bench.name)
+
+
+class Trials:
+    """Test jobs tell as soon as they run, and truly, but for what Bench.told has."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    def places(self) -> Mapping[int, Place]:
+        self.bench.call("places")
+        kinds = [kind for kind, count in (self.bench.loaded or {}).items() for _ in range(count)]
+        return {number: Place(kind, f"MIG-{number}") for number, kind in enumerate(kinds)}
+
+    def partition(self, node: NodeState) -> str:
+        return node.partitions[0]
+
+    def begin(self, name: str) -> str:
+        self.bench.call("trials begin")
+        return "true"
+
+    def said(self, name: str) -> Mapping[int, Said]:
+        self.bench.call("said")
+        slurm, found = self.bench.slurm, {}
+        for number in slurm.batches:
+            job = slurm.jobs[number]
+            for held in job.held or () if job.state == "RUNNING" else ():
+                (place,) = held.indices or ()
+                if place in self.bench.silent:
+                    continue
+                found[number] = self.bench.told.get(place, Said(0, (place,), (f"MIG-{place}",)))
+        return found
+
+    def end(self, name: str) -> None:
+        self.bench.call("trials end")
 
 
 def _types(value: str) -> dict[str, int]:

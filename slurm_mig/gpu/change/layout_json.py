@@ -22,12 +22,16 @@ def read_layout(found: Checked) -> Layout:
 
 
 def wanted_json(wanted: WantedGpu) -> dict[str, Any]:
-    """{"mig", "instances": [{"profile", "start", "compute_instances"}]}, as its null and [] are."""
-    instances = [
-        {"profile": gi.profile, "start": gi.start, "compute_instances": gi.cis}
-        for gi in wanted.instances
-    ]
-    return {"mig": wanted.mig, "instances": instances}
+    """{"mig", "instances": [{"profile", "start", "compute_instances"}]}, as its null and [] are.
+
+    And "exactly", where that was said.
+    """
+    return {"mig": wanted.mig, "instances": [_wish_json(gi) for gi in wanted.instances]}
+
+
+def _wish_json(gi: WantedGi) -> dict[str, Any]:
+    told = {"profile": gi.profile, "start": gi.start, "compute_instances": gi.cis}
+    return told if gi.exactly is None else {**told, "exactly": [_ci_json(ci) for ci in gi.exactly]}
 
 
 def read_wanted(found: Checked) -> WantedGpu:
@@ -39,16 +43,18 @@ def _wish(found: Checked) -> WantedGi:
     start = None if found.is_null("start") else found.number("start")
     names = "compute_instances"
     cis = None if found.is_null(names) else found.texts(names)
-    return WantedGi(_profile(found), start, cis)
+    exactly = tuple(map(_ci, found.children("exactly"))) if "exactly" in found else None
+    return WantedGi(_profile(found), start, cis, exactly)
 
 
 def _gi_json(gi: GiSpec) -> dict[str, Any]:
-    cis = [
-        {"profile": ci.ci_profile, "profile_id": ci.ci_profile_id, "start": ci.start}
-        for ci in gi.cis
-    ]
+    cis = [_ci_json(ci) for ci in gi.cis]
     placement = {"start": gi.placement.start, "size": gi.placement.size}
     return {"profile": gi.profile, "placement": placement, "compute_instances": cis}
+
+
+def _ci_json(ci: CiSpec) -> dict[str, Any]:
+    return {"profile": ci.ci_profile, "profile_id": ci.ci_profile_id, "start": ci.start}
 
 
 def _gi(found: Checked) -> GiSpec:

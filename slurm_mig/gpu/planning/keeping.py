@@ -47,6 +47,8 @@ class _Choice(NamedTuple):
 
 def specs(wanted: WantedGi) -> tuple[CiSpec, ...]:
     """The compute instances that a wanted GPU instance has."""
+    if wanted.exactly is not None:
+        return wanted.exactly
     return whole(wanted.profile) if wanted.cis is None else tuple(map(CiSpec, wanted.cis))
 
 

@@ -134,6 +134,7 @@ def order_of(record: RunRecord, entry: NodeEntry, *, alone: bool = False) -> Ord
         touched=entry.touched,
         timeout_s=record.options.timeout_s,
         cancel_after_s=record.options.cancel_after_s,
+        smoke=record.options.smoke,
     )
 
 

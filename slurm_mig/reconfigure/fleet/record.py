@@ -77,13 +77,14 @@ class WaveTook(NamedTuple):
 
 
 class RunOptions(NamedTuple):
-    """What was chosen for a run; times as in world.Options. `engine` is how nodes are reached."""
+    """What was chosen for a run; as in world.Options. `engine` is how nodes are reached."""
 
     engine: str
     max_unavailable: int
     max_failures: int = 1
     timeout_s: float | None = None
     cancel_after_s: float | None = None
+    smoke: bool | None = None
 
 
 class RunRecord(NamedTuple):

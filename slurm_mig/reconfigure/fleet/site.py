@@ -76,7 +76,7 @@ def _reaching(world: FleetWorld, chosen: ReconfigureSettings) -> Engine:
 
 
 def _member(root: Path, order: Order, tell: Callable[[Event], object]) -> World:
-    options = Options(order.timeout_s, order.cancel_after_s)
+    options = Options(order.timeout_s, order.cancel_after_s, smoke=order.smoke)
     return world_of(root, order.node, options, tell, HoldingPublisher)[1]
 
 

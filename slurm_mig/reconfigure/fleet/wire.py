@@ -25,6 +25,8 @@ REFUSED: Final = "refused"
 # How a member ends; the others are loop's.
 OUTCOMES: Final = ("nothing", "done", "former", "drained", READY, HELD, REFUSED)
 _STATES = ("begins", "goes on", "held", "ended", "failed")
+_NUMBERS = (int, float)
+_MAY_BE_NONE = {"timeout_s": _NUMBERS, "cancel_after_s": _NUMBERS, "smoke": (bool,)}
 _LONGEST_TEXT = 1000
 _LONGEST_LINE = 1 << 20
 _LONGEST_BLOCK = 1 << 17
@@ -57,6 +59,7 @@ class Order(NamedTuple):
     touched: bool = False
     timeout_s: float | None = None
     cancel_after_s: float | None = None
+    smoke: bool | None = None
 
 
 class Report(NamedTuple):
@@ -99,8 +102,8 @@ def read_order(text: str) -> Order:
         order = Order(**plain)
         for name, kind in Order.__annotations__.items():
             value = getattr(order, name)
-            right = value is None or type(value) in (int, float) if name.endswith("_s") else None
-            if not (type(value) is kind if right is None else right):
+            right = type(value) in _MAY_BE_NONE.get(name, (kind,))
+            if not right and (value is not None or name not in _MAY_BE_NONE):
                 raise TypeError(f"{name}: {value!r}")
         if order.published not in ("", *GOALS) or not (order.run_id and order.node):
             raise ValueError("published, run_id, node")

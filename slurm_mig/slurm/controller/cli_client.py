@@ -9,7 +9,13 @@ from slurm_mig.errors import NoSuchNode, SlurmError, SlurmRefused, UsageError
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.controller import show_json, show_text
 from slurm_mig.slurm.controller.cli_reads import Ask, JsonReads, Reads, TextReads
-from slurm_mig.slurm.controller.client import Job, NodeState, reason_text
+from slurm_mig.slurm.controller.client import (
+    Batch,
+    Job,
+    NodeState,
+    Reservation,
+    reason_text,
+)
 from slurm_mig.slurm.controller.patience import CallS, Patience
 from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.slurm.version import SlurmVersion
@@ -17,6 +23,8 @@ from slurm_mig.slurm.version import SlurmVersion
 T = TypeVar("T")
 _ACTION = re.compile(r"\w[\w.+-]*", re.ASCII)
 NAMES_ACTIONS = SlurmVersion(26, 5, 0)  # of `scontrol reboot`
+_RESERVATIONS = ("scontrol", "--all", "--oneliner", "show", "reservation")
+_JOB_MIB = 256  # of a batch job: a shell and a small Python, the step's own process beside them
 _LONGEST = 60_000  # of a list of names in a command; with more, all nodes are asked for
 
 
@@ -147,6 +155,46 @@ class CliClient:
         """As the port. By the number that is shown: an array's own number is all its tasks'."""
         self._again(["scancel", job.cancels_as])
 
+    def reservations(self) -> tuple[Reservation, ...]:
+        """As the port. In text: every release prints the same."""
+        return show_text.reservations(self._again(_RESERVATIONS))
+
+    def reserve(self, name: str, node: str) -> None:
+        """As the port. MAINT lies over others' reservations, IGNORE_JOBS over what runs."""
+        words = ["scontrol", "create", "reservation", f"reservationname={checked_word(name)}"]
+        words += [f"nodes={checked(node)}", "users=root", "starttime=now", "duration=UNLIMITED"]
+        words += ["flags=MAINT,IGNORE_JOBS"]
+        self._patience.change(
+            lambda call_s: self._asking(call_s)(words),
+            lambda call_s: _is_reserved(self._asking(call_s), name),
+        )
+
+    def release(self, name: str) -> None:
+        """As the port."""
+        words = ["scontrol", "delete", f"reservationname={checked_word(name)}"]
+        try:
+            self._again(words)
+        except SlurmRefused:
+            if self._patience.read(lambda call_s: _is_reserved(self._asking(call_s), name)):
+                raise
+
+    def submit(self, batch: Batch) -> int:
+        """As the port."""
+        said: list[str] = []
+
+        def look(call_s: CallS) -> bool:
+            which = ["--states=all", f"--name={batch.name}", "--format=%A"]
+            said[:] = self._asking(call_s)(["squeue", "--all", "--local", "-h", *which]).split()
+            return bool(said)
+
+        def ask(call_s: CallS) -> None:
+            said[:] = [self._asking(call_s)(_sbatch(batch)).partition(";")[0].strip()]
+
+        self._patience.change(ask, look)
+        if not said or not said[0].isdecimal():
+            raise SlurmError(f"`sbatch` told no number of job {batch.name}")
+        return int(said[0])
+
     @cached_property  # 22.05 says "unrecognized option": no format
     def _dialect(self) -> Callable[[Ask], Reads]:
         found = (
@@ -180,6 +228,18 @@ class CliClient:
         )
 
 
+def _sbatch(batch: Batch) -> list[str]:
+    words = ["sbatch", "--parsable", "--no-requeue", "--chdir=/", "--output=/dev/null"]
+    words += [f"--job-name={checked_word(batch.name)}", f"--nodelist={checked(batch.node)}"]
+    words += [f"--partition={batch.partition}", f"--reservation={checked_word(batch.reservation)}"]
+    words += ["--ntasks=1", f"--mem={_JOB_MIB}M", f"--time={batch.limit_minutes}"]
+    return [*words, f"--gres={batch.gres}", f"--wrap={batch.script}"]
+
+
+def _is_reserved(ask: Ask, name: str) -> bool:
+    return any(one.name == name for one in show_text.reservations(ask(_RESERVATIONS)))
+
+
 def _update(name: str, *pairs: str) -> list[str]:
     return ["scontrol", "update", f"nodename={checked(name)}", *pairs]
 
@@ -207,6 +267,13 @@ def checked(name: str) -> str:
     """The name of one node: "n[1-4]" and ALL would be more. Raises UsageError."""
     if (why := misread_node(name)) or name.upper() == "ALL":
         raise UsageError(f"{name!r} is not the name of one node: {why or 'it means all of them'}")
+    return name
+
+
+def checked_word(name: str) -> str:
+    """The name of a reservation or a job of ours. Raises UsageError for more than a word."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", name):
+        raise UsageError(f"{name!r} is no word that we would name a reservation or a job with")
     return name
 
 

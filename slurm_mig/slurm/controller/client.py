@@ -134,6 +134,32 @@ class Job(NamedTuple):
         return re.sub(r"[+%]\d+", "", self.shown)
 
 
+class Reservation(NamedTuple):
+    """Nodes that are kept for somebody's jobs. `active`: now, and not only from some time on."""
+
+    name: str
+    nodes: tuple[str, ...]
+    active: bool
+    start: float | None
+    end: float | None
+
+
+class Batch(NamedTuple):
+    """A batch job of root's on one node, for one gres, in a reservation of that node.
+
+    `name` is no other job's: by it a submission is found whose answer was lost. `script` is a
+    shell's. It is never requeued.
+    """
+
+    name: str
+    node: str
+    partition: str
+    gres: str
+    reservation: str
+    script: str
+    limit_minutes: int
+
+
 def unless_completing(job: Job) -> Job:
     """The job, with nothing known of what it holds while it is COMPLETING."""
     return job._replace(held=None) if job.state == "COMPLETING" else job
@@ -210,3 +236,19 @@ class SlurmClient(Protocol):
 
     def cancel(self, job: Job) -> None:
         """Have a job end; one that has ended already is no error."""
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        """All of them."""
+
+    def reserve(self, name: str, node: str) -> None:
+        """Keep a node, from now on without an end, for root's jobs that name the reservation.
+
+        Jobs that run there go on. Others start there in a reservation with the flag MAINT only,
+        seen on 22.05 and 24.11. Raises SlurmRefused where there is one of that name.
+        """
+
+    def release(self, name: str) -> None:
+        """End a reservation; none of that name is no error. SlurmRefused while jobs run in it."""
+
+    def submit(self, batch: Batch) -> int:
+        """The number of the job. Raises SlurmRefused."""

@@ -12,7 +12,7 @@ from time import strptime
 
 from slurm_mig.errors import SlurmError
 from slurm_mig.slurm.controller import gres_text
-from slurm_mig.slurm.controller.client import HeldGres, Job, NodeState
+from slurm_mig.slurm.controller.client import HeldGres, Job, NodeState, Reservation
 from slurm_mig.slurm.records.fold import expand
 
 _FIELD = re.compile(r"(?:^| )([A-Za-z]\w*)=(\S*)")
@@ -24,6 +24,10 @@ _REASON = re.compile(
 # What sinfo and scontrol put behind a state's first word.
 _MARKS = {"*": "NOT_RESPONDING"}
 _HOLDS = re.compile(r"(?:^| )Nodes=(\S+) CPU_IDs=\S* Mem=\S* GRES=(\S*)")
+_RESERVATION = re.compile(
+    rf"ReservationName=(\S+) StartTime=({_STAMP}) EndTime=({_STAMP}) .*?\bNodes=(\S+) .*"
+    r"\bState=(\S+)"
+)
 _LIMIT = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 JOB_FIELDS = "iATuPNleb"  # of squeue -o; the job's name comes behind them
@@ -60,6 +64,21 @@ def _node(record: str) -> NodeState:
         address=values.get("NodeAddr", ""),
         host_name=values.get("NodeHostName", ""),
     )
+
+
+def reservations(text: str) -> tuple[Reservation, ...]:
+    """What `scontrol show reservation -o` printed. Raises SlurmError."""
+    lines = [line for line in text.splitlines() if line.startswith("ReservationName=")]
+    return tuple(_reservation(line) for line in lines)
+
+
+def _reservation(line: str) -> Reservation:
+    found = _RESERVATION.match(line)
+    if found is None:
+        raise SlurmError(f"`scontrol show reservation` is not as it was: {line[:200]!a}")
+    name, start, end, nodes_text, state = found.groups()
+    names = () if nodes_text == "(null)" else tuple(expand(nodes_text))
+    return Reservation(name, names, state == "ACTIVE", _time(start), _time(end))
 
 
 def states(text: str) -> frozenset[str]:

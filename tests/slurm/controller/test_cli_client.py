@@ -14,7 +14,7 @@ from slurm_mig.errors import (
     UsageError,
 )
 from slurm_mig.slurm.controller.cli_client import CliClient
-from slurm_mig.slurm.controller.client import Job, reason_text
+from slurm_mig.slurm.controller.client import Batch, Job, reason_text
 from slurm_mig.slurm.controller.patience import Patience
 from tests.contract.record import GOLDEN
 
@@ -318,3 +318,90 @@ def test_without_slurm_nothing_is_asked_twice(tmp_path: Path) -> None:
 def test_a_reason_as_it_is_read_back(reason: str, text: str) -> None:
     assert reason_text(reason) == text
     assert reason_text(text) == text
+
+
+RESERVED = (
+    "ReservationName=slurm-mig_1 StartTime=2026-11-24T08:48:24 EndTime=2027-11-24T08:48:24 "
+    "Duration=365-00:00:00 Nodes=n1 NodeCnt=1 CoreCnt=16 Features=(null) PartitionName=(null) "
+    "Flags=MAINT,IGNORE_JOBS,SPEC_NODES TRES=cpu=16 Users=root Groups=(null) Accounts=(null) "
+    "Licenses=(null) State=ACTIVE BurstBuffer=(null) Watts=n/a MaxStartDelay=(null)"
+)
+BATCH = Batch("slurm-mig_1_0", "n1", "main", "gpu:1g.10gb:1", "slurm-mig_1", "echo 'a b'", 2)
+
+
+def test_reservations_are_read_of_any_release(new: New) -> None:
+    commands, client = new(TEXT)
+    later = RESERVED.replace("slurm-mig_1", "nodes=of=all").replace("=ACTIVE", "=INACTIVE")
+    more = later.replace("Nodes=n1 ", "Nodes=n[1-2],m7 ").replace("Watts=n/a ", "")
+    none = later.replace("Nodes=n1 ", "Nodes=(null) ")
+    text = "\n".join([RESERVED, more, none])
+    commands.more("scontrol", f"cat <<'END'\n{text}\nEND")
+    ours, theirs, floating = client.reservations()
+    assert (ours.name, ours.nodes, ours.active) == ("slurm-mig_1", ("n1",), True)
+    assert (ours.start, ours.end) == (1795510104.0, 1827046104.0)
+    assert (theirs.name, theirs.active) == ("nodes=of=all", False)
+    assert sorted(theirs.nodes) == ["m7", "n1", "n2"]
+    assert floating.nodes == ()
+    assert commands.ran() == [["scontrol", "--all", "--oneliner", "show", "reservation"]]
+
+
+def test_no_reservations(new: New) -> None:
+    commands, client = new(TEXT)
+    commands.more("scontrol", "echo 'No reservations in the system'")
+    assert client.reservations() == ()
+
+
+def test_reservations_that_nobody_can_read_are_an_error(new: New) -> None:
+    commands, client = new(TEXT)
+    commands.more("scontrol", "echo 'ReservationName=x Start=soon'")
+    with pytest.raises(SlurmError, match="is not as it was"):
+        client.reservations()
+
+
+def test_a_batch_job_is_submitted_as_words(new: New) -> None:
+    commands, client = new(TEXT)
+    commands.write("sbatch", "echo '17;other'")
+    assert client.submit(BATCH) == 17
+    (words,) = commands.ran()
+    assert words[0] == "sbatch"
+    assert {"--no-requeue", "--reservation=slurm-mig_1", "--nodelist=n1"} <= set(words)
+    assert words[-2:] == ["--gres=gpu:1g.10gb:1", "--wrap=echo 'a b'"]
+
+
+def test_a_submission_whose_answer_was_lost_is_looked_for(new: New) -> None:
+    commands, client = new(TEXT)
+    commands.write("sbatch", "echo 'sbatch: error: Socket timed out on send/recv' >&2; exit 1")
+    commands.write("squeue", "echo 18")
+    assert client.submit(BATCH) == 18
+    assert [words[0] for words in commands.ran()] == ["sbatch", "squeue"]
+    assert "--name=slurm-mig_1_0" in commands.ran()[1]
+
+
+def test_a_submission_that_told_no_number(new: New) -> None:
+    commands, client = new(TEXT)
+    commands.write("sbatch", "echo hello")
+    with pytest.raises(SlurmError, match="no number"):
+        client.submit(BATCH)
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "a,b", "x" * 102, "a\n"])
+def test_a_reservation_has_a_plain_name(new: New, name: str) -> None:
+    commands, client = new(TEXT)
+    with pytest.raises(UsageError):
+        client.reserve(name, "n1")
+    with pytest.raises(UsageError):
+        client.release(name)
+    with pytest.raises(UsageError):
+        client.submit(BATCH._replace(name=name))
+    assert commands.ran() == []
+
+
+def test_a_release_that_was_refused_is_looked_at(new: New) -> None:
+    commands, client = new(TEXT)
+    refuse = "echo 'Requested reservation is in use' >&2; exit 1"
+    commands.more(
+        "scontrol", f"case $1 in delete) {refuse};; *) cat <<'END'\n{RESERVED}\nEND\n;; esac"
+    )
+    with pytest.raises(SlurmRefused, match="in use"):
+        client.release("slurm-mig_1")
+    client.release("slurm-mig_2")  # that one is not there

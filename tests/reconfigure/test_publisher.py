@@ -1,0 +1,237 @@
+"""How Slurm is told, on a simulated machine with slurm.conf and gres.conf of its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slurm_mig.errors import Refused
+from slurm_mig.gpu.nvml.partition_adapter import partition_session
+from slurm_mig.gpu.planning.plan import plan
+from slurm_mig.gpu.present.survey import survey
+from slurm_mig.reconfigure.publisher import NodePublisher
+from slurm_mig.reconfigure.settings import ReconfigureSettings
+from slurm_mig.reconfigure.world import Notes
+from slurm_mig.slurm.version import SlurmVersion
+from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
+from tests.gpu.applying import Here, here
+from tests.gpu.changing import wish
+from tests.sim.api import Sim
+
+H100 = "nvidia_h100_80gb_hbm3_"
+SEVEN, TWO = f"gpu:{H100}1g.10gb:7", f"gpu:{H100}3g.40gb:2"
+CONF = """\
+ClusterName=c
+SlurmdPidFile=/run/slurmd.pid
+NodeName=n1 CPUs=16 Gres={gres},nic:1  # the GPU node
+NodeName=n2 CPUs=16 Gres=gpu:4
+PartitionName=p Nodes=ALL
+"""
+START = ("start-slurmd", "{conf}")
+
+
+class Site:
+    """A machine with seven slices, whose Slurm believes in two of another kind."""
+
+    def __init__(self, sim: Sim, folder: Path, release: str, dynamic: bool) -> None:
+        self.sim, self.root = sim, sim.root
+        self.conf, self.gres = folder / "slurm.conf", folder / "gres.conf"
+        self.conf.write_text(CONF.format(gres=TWO))
+        self.gres.write_text("# nothing yet\n")
+        self.slurm = FakeSlurm(SlurmVersion.parse(release))
+        self.slurm.add("n1", TWO, dynamic=dynamic)
+        self.slurm.settings["maxnodecount"] = "16"
+        self.slurm.settings["treewidth"] = "65533"
+        self.client = FakeSlurmClient(self.slurm)
+
+    def publisher(self, **settings: object) -> NodePublisher:
+        chosen = ReconfigureSettings()._replace(**settings)  # type: ignore[arg-type]
+        return NodePublisher(self.root, self.conf, "n1", self.client, chosen)
+
+    def choose(self, **settings: object) -> Notes:
+        return self.publisher(**settings).choose(self.client.node("n1"))
+
+    def slurmd(self, *words: str) -> None:
+        """A slurmd that runs with these words."""
+        process = self.root / "proc/77"
+        process.mkdir(parents=True, exist_ok=True)
+        fields = ["S", "1", *["1"] * 17, "5000", "0"]
+        (process / "stat").write_text(f"77 (slurmd) {' '.join(fields)}\n")
+        (process / "cmdline").write_bytes(b"\0".join(map(os.fsencode, ["slurmd", *words])) + b"\0")
+        (self.root / "run").mkdir(exist_ok=True)
+        (self.root / "run/slurmd.pid").write_text("77\n")
+
+    def waiting(self) -> list[str]:
+        """The publications that are not at their end."""
+        folder = self.root / "var/lib/slurm-mig/publications"
+        return sorted(path.name for path in folder.glob("*")) if folder.exists() else []
+
+
+@pytest.fixture
+def machine(new_sim: Callable[..., Sim], monkeypatch: pytest.MonkeyPatch) -> Here:
+    return here(new_sim, monkeypatch)
+
+
+@pytest.fixture
+def make(machine: Here, memory: Path) -> Callable[..., Site]:
+    def site(release: str = "24.11.5", dynamic: bool = False) -> Site:
+        return Site(machine("h100-80gb=7x1g.10gb"), memory, release, dynamic)
+
+    return site
+
+
+Make = Callable[..., Site]
+
+
+class TestTheWayIsChosen:
+    def test_of_a_node_of_slurm_conf(self, make: Make) -> None:
+        site = make()
+        assert site.choose() == {
+            "way": "reconfigure",
+            "gres_conf": str(site.gres),
+            "label": "",
+            "autodetect": "",
+            "types": "full",
+        } | {"autodetect": site.choose()["autodetect"]}
+
+    def test_by_the_release(self, make: Make) -> None:
+        site = make("22.05.8")
+        restart = ("systemctl", "restart", "slurmctld")
+        assert site.choose(slurmctld_restart_command=restart)["way"] == "restart"
+        with pytest.raises(Refused, match="slurmctld_restart_command"):
+            site.choose()
+
+    def test_types_without_the_gpu_s_name_stay_so(self, make: Make) -> None:
+        site = make()
+        site.slurm.nodes["n1"].gres = "gpu:1g.10gb:7"
+        notes = site.choose()
+        assert notes["types"] == "profile"
+        assert site.publisher().types(notes) == {"1g.10gb": 7}
+
+    def test_a_gres_conf_of_many_nodes_has_a_block_of_each(self, make: Make) -> None:
+        site = make()
+        notes = site.choose(shared_gres_conf="/nfs/gres.conf")
+        assert (notes["gres_conf"], notes["label"]) == ("/nfs/gres.conf", "n1")
+
+    def test_a_dynamic_node_s_words_are_kept_without_ours(self, make: Make) -> None:
+        site = make(dynamic=True)
+        site.slurmd("-Z", "--conf", f'CPUs=16 Gres={TWO} State=DRAIN Reason="a b"')
+        notes = site.choose(slurmd_start_command=START)
+        assert notes["way"] == "dynamic"
+        assert notes["conf"] == f"CPUs=16 Gres={TWO}"
+        site.slurmd("-Z", f"--conf=CPUs=8 Gres={TWO}")
+        assert site.choose(slurmd_start_command=START)["conf"] == f"CPUs=8 Gres={TWO}"
+
+    def test_without_these_words_it_cannot_be_made_anew(self, make: Make) -> None:
+        site = make(dynamic=True)
+        with pytest.raises(Refused, match="slurmd_start_command has no"):
+            site.choose()
+        with pytest.raises(Refused, match="runs without --conf"):
+            site.choose(slurmd_start_command=START)
+        site.slurmd("-Z", "--conf")
+        with pytest.raises(Refused, match="runs without --conf"):
+            site.choose(slurmd_start_command=START)
+
+
+class TestWhatItHas:
+    def test_by_what_lives(self, make: Make) -> None:
+        site = make()
+        assert site.publisher().types(site.choose()) == {f"{H100}1g.10gb": 7}
+
+    def test_by_what_would_live(self, make: Make) -> None:
+        site = make()
+        with partition_session() as nvml:
+            (gpu,) = survey(nvml)
+        plans = [plan(gpu, wish("3g.40gb/2g.20gb/2x1g.10gb"))]
+        assert site.publisher().types_after(site.choose(), plans) == {
+            f"{H100}3g.40gb": 1,
+            f"{H100}2g.20gb": 1,
+            f"{H100}1g.10gb": 2,
+        }
+        off = [plan(gpu, wish("off"))]
+        assert site.publisher().types_after(site.choose(), off) == {"nvidia_h100_80gb_hbm3": 1}
+
+    def test_only_a_node_that_is_deleted_must_be_empty(self, make: Make) -> None:
+        publisher = make().publisher()
+        ways = ("reconfigure", "restart", "dynamic", "detected")
+        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [
+            *(False, False),
+            *(True, True),
+        ]
+
+
+class TestItIsPublished:
+    def test_in_both_files_and_to_slurmctld(self, make: Make) -> None:
+        site, before = make(), CONF.format(gres=TWO)
+        publisher, notes = site.publisher(), site.choose()
+        publisher.begin("r", notes)
+        assert site.conf.read_text() == before
+        publisher.publish("r", notes, back=False)
+        assert site.conf.read_text() == CONF.format(gres=SEVEN)
+        assert site.gres.read_text().count(f"Type={H100}1g.10gb ") == 7
+        assert site.slurm.commands[-1] == "reconfigure"
+        publisher.end("r")
+        assert site.waiting() == []
+
+    def test_what_is_published_twice_is_written_once(self, make: Make) -> None:
+        site = make()
+        publisher, notes = site.publisher(), site.choose()
+        publisher.begin("r", notes)
+        publisher.publish("r", notes, back=False)
+        inodes = [path.stat().st_ino for path in (site.conf, site.gres)]
+        publisher.publish("r", notes, back=False)
+        assert [path.stat().st_ino for path in (site.conf, site.gres)] == inodes
+
+    @pytest.mark.parametrize("name", ["conf", "gres"])
+    def test_who_edits_a_file_by_hand_meanwhile_is_told(self, make: Make, name: str) -> None:
+        site = make()
+        publisher, notes, file = site.publisher(), site.choose(), getattr(site, name)
+        publisher.begin("r", notes)
+        file.write_text(file.read_text() + "# by hand\n")
+        with pytest.raises(Refused, match="changed by hand"):
+            publisher.publish("r", notes, back=False)
+        assert "reconfigure" not in site.slurm.commands
+        publisher.publish("r", notes, back=True)  # what lives has to be told all the same
+        assert "# by hand\n" in file.read_text()
+        assert SEVEN in site.conf.read_text()
+
+    def test_with_the_site_s_command(self, make: Make, memory: Path) -> None:
+        site = make("22.05.8")
+        restart = ("/bin/touch", str(memory / "restarted"))
+        publisher = site.publisher(slurmctld_restart_command=restart)
+        notes = site.choose(slurmctld_restart_command=restart)
+        publisher.begin("r", notes)
+        publisher.publish("r", notes, back=False)
+        assert (memory / "restarted").exists()
+        assert "reconfigure" not in site.slurm.commands
+
+    def test_a_dynamic_node_is_deleted_and_slurm_conf_left_alone(self, make: Make) -> None:
+        site = make(dynamic=True)
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={TWO}")
+        publisher = site.publisher(slurmd_start_command=START)
+        notes = site.choose(slurmd_start_command=START)
+        publisher.begin("r", notes)
+        for _ in range(2):  # the second time it is gone already
+            publisher.publish("r", notes, back=False)
+            assert "n1" not in site.slurm.nodes
+        assert site.conf.read_text() == CONF.format(gres=TWO)
+        assert f"{H100}1g.10gb" in site.gres.read_text()
+
+
+class TestSlurmdIsStarted:
+    def test_as_ever_for_a_node_of_slurm_conf(self, make: Make) -> None:
+        site = make()
+        assert site.publisher().start_words(site.choose(), "why") == {}
+
+    def test_drained_and_with_its_new_gpus_for_a_dynamic_one(self, make: Make) -> None:
+        notes = {"way": "dynamic", "conf": f"CPUs=16 Gres={TWO},nic:1 Feature=a", "label": ""}
+        notes |= {"autodetect": "", "types": "full"}
+        words = make().publisher().start_words(notes, 'so "and" so')
+        assert words == {
+            "{conf}": f"CPUs=16 Gres={SEVEN},nic:1 Feature=a State=DRAIN Reason=\"so 'and' so\""
+        }
+
+    def test_without_gpus_where_it_finds_them_itself(self, make: Make) -> None:
+        notes = {"way": "detected", "conf": f"CPUs=16 Gres={TWO}"}
+        assert "Gres=" not in make().publisher().start_words(notes, "why")["{conf}"]
