@@ -26,6 +26,7 @@ _UNIT_NAME = re.compile(
 )
 
 Words = tuple[str, ...]
+Check = Callable[[object], str | None]  # what is wrong with a value
 
 
 class Settings(NamedTuple):
@@ -84,16 +85,31 @@ def text_of(root: Path) -> str | None:
 
 def parse(text: str) -> Settings:
     """The settings in `text`. Refused, with all that is wrong at once."""
+    values = values_of(text, "partition", _CHECKS, _contradictions)
+    return Settings()._replace(chosen=frozenset(values), **values)
+
+
+def values_of(
+    text: str,
+    table: str,
+    checks: Mapping[str, Check],
+    contradictions: Callable[[Mapping[str, Any]], list[str]] = lambda _: [],
+) -> dict[str, Any]:
+    """The settings that one table of `text` has, for that table's reader.
+
+    `checks` say of each setting what is wrong with its value, None: nothing; `contradictions`
+    what is wrong with them together. Refused, with all that is wrong at once.
+    """
     problems: list[str] = []
-    table = tables(text, problems).get("partition", {})
-    if not isinstance(table, dict):
-        problems.append("partition is no table: write [partition] on a line of its own")
-        table = {}
-    values = _checked(table, problems)
-    problems += _contradictions(values)
+    found = tables(text, problems).get(table, {})
+    if not isinstance(found, dict):
+        problems.append(f"{table} is no table: write [{table}] on a line of its own")
+        found = {}
+    values = _checked(table, found, checks, problems)
+    problems += contradictions(values)
     if problems:
         raise Refused(FILE, problems)
-    return Settings()._replace(chosen=frozenset(values), **values)
+    return values
 
 
 def tables(text: str, problems: list[str]) -> Mapping[str, object]:
@@ -112,14 +128,17 @@ def tables(text: str, problems: list[str]) -> Mapping[str, object]:
     return found
 
 
-def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
+def _checked(
+    table: str, found: Mapping[str, object], checks: Mapping[str, Check], problems: list[str]
+) -> dict[str, Any]:
     """The settings that are right; what is wrong with the others goes to `problems`."""
     values: dict[str, Any] = {}
-    for name, value in table.items():
-        check = _CHECKS.get(name)
+    for name, value in found.items():
+        check = checks.get(name)
         why = "there is no such setting" if check is None else check(value)
         if why is not None:
-            problems.append(f"[partition] {name!a}: {why}" if check is None else f"{name}: {why}")
+            where = f"[{table}] {name!a}" if check is None else name
+            problems.append(f"{where}: {why}")
         elif isinstance(value, list):
             values[name] = tuple(value)
         else:
@@ -137,7 +156,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     return [f"clients_if_blocking: {unit!a} is in clients already" for unit in twice]
 
 
-def _is_command(place: str, *, may_be_empty: bool = False) -> Callable[[object], str | None]:
+def _is_command(place: str, *, may_be_empty: bool = False) -> Check:
     """A check of a command's words, in one of which `place` must stand."""
     return lambda value: command_problem(value, place, may_be_empty=may_be_empty)
 
@@ -193,11 +212,16 @@ def seconds_problem(value: object, most: float) -> str | None:
     return None
 
 
+def switch_problem(value: object) -> str | None:
+    """What is wrong with what is on or off."""
+    return None if isinstance(value, bool) else "write true or false"
+
+
 def _is_make_nodes(value: object) -> str | None:
     return None if value in MAKE_NODES else f"one of {', '.join(MAKE_NODES)}"
 
 
-_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+_CHECKS: Mapping[str, Check] = {
     "reset_command": _is_command(BUS_ID, may_be_empty=True),
     "clients": _is_units,
     "clients_if_blocking": _is_units,

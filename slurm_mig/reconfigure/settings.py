@@ -4,12 +4,19 @@ All optional, and as strict as [partition]: with a typo the wrong daemon would b
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from slurm_mig.errors import Refused
-from slurm_mig.settings import FILE, Words, command_problem, seconds_problem, tables, text_of
+from slurm_mig.settings import (
+    Check,
+    Words,
+    command_problem,
+    seconds_problem,
+    switch_problem,
+    text_of,
+    values_of,
+)
 from slurm_mig.slurm.reach import NODE, WORKERS
 
 TABLE = "reconfigure"
@@ -74,30 +81,8 @@ def load(root: Path) -> ReconfigureSettings:
 
 def parse(text: str) -> ReconfigureSettings:
     """The settings in `text`. Refused, with all that is wrong at once."""
-    problems: list[str] = []
-    table = tables(text, problems).get(TABLE, {})
-    if not isinstance(table, dict):
-        problems.append(f"{TABLE} is no table: write [{TABLE}] on a line of its own")
-        table = {}
-    values = _checked(table, problems)
-    if problems:
-        raise Refused(FILE, problems)
+    values = values_of(text, TABLE, _CHECKS)
     return ReconfigureSettings()._replace(chosen=frozenset(values), **values)
-
-
-def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        check = _CHECKS.get(name)
-        why = "there is no such setting" if check is None else check(value)
-        if why is not None:
-            where = f"[{TABLE}] {name!a}" if check is None else name
-            problems.append(f"{where}: {why}")
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-        else:
-            values[name] = float(str(value)) if name.endswith("_s") else value
-    return values
 
 
 def _is_path(value: object) -> str | None:
@@ -121,21 +106,17 @@ def _is_fanout(value: object) -> str | None:
     return None if right else f"write a whole number from 1 to {_MOST_AT_ONCE}"
 
 
-def _is_flag(value: object) -> str | None:
-    return None if isinstance(value, bool) else "write true or false"
-
-
 def _is_word(value: object) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]*", value) and value[:1] != "-":
         return None
     return "write the name of one partition"
 
 
-def _command(*, may_be_empty: bool, place: str | None = None) -> Callable[[object], str | None]:
+def _command(*, may_be_empty: bool, place: str | None = None) -> Check:
     return lambda value: command_problem(value, place, may_be_empty=may_be_empty, must=False)
 
 
-_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+_CHECKS: Mapping[str, Check] = {
     "slurmctld_restart_command": _command(may_be_empty=True),
     "slurmd_stop_command": _command(may_be_empty=False),
     "slurmd_start_command": _command(may_be_empty=False, place="{conf}"),
@@ -154,7 +135,7 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "register_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "publish_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "command_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
-    "smoke": _is_flag,
+    "smoke": switch_problem,
     "smoke_command": _command(may_be_empty=True),
     "smoke_partition": _is_word,
     "smoke_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),

@@ -3,12 +3,11 @@
 All optional, and as strict as [partition]: with a typo records would go where nobody looks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from slurm_mig.errors import Refused
-from slurm_mig.settings import FILE, tables, text_of
+from slurm_mig.settings import Check, switch_problem, text_of, values_of
 
 TABLE = "usage"
 DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
@@ -34,28 +33,8 @@ def load(root: Path) -> UsageSettings:
 
 def parse(text: str) -> UsageSettings:
     """The settings in `text`. Refused, with all that is wrong at once."""
-    problems: list[str] = []
-    table = tables(text, problems).get(TABLE, {})
-    if not isinstance(table, dict):
-        problems.append(f"{TABLE} is no table: write [{TABLE}] on a line of its own")
-        table = {}
-    values = _checked(table, problems)
-    if problems:
-        raise Refused(FILE, problems)
+    values = values_of(text, TABLE, _CHECKS)
     return UsageSettings()._replace(chosen=frozenset(values), **values)
-
-
-def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        check = _CHECKS.get(name)
-        why = "there is no such setting" if check is None else check(value)
-        if why is None:
-            values[name] = value
-        else:
-            where = f"[{TABLE}] {name!a}" if check is None else name
-            problems.append(f"{where}: {why}")
-    return values
 
 
 def database_problem(value: object) -> str | None:
@@ -72,11 +51,7 @@ def _is_file(path: str) -> bool:
     return path.startswith("/") and not path.endswith("/") and "?" not in path
 
 
-def _is_truth(value: object) -> str | None:
-    return None if isinstance(value, bool) else "write true or false"
-
-
-_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+_CHECKS: Mapping[str, Check] = {
     "database": database_problem,
-    "readable_by_users": _is_truth,
+    "readable_by_users": switch_problem,
 }

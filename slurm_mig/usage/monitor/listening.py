@@ -1,9 +1,11 @@
 """Where the monitor shows its metrics: those settings of the table [monitor]. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
+
+from slurm_mig.settings import Check, switch_problem
 
 
 class Address(NamedTuple):
@@ -48,12 +50,8 @@ def _folder_problem(value: object) -> str | None:
     return "it has .. in it" if ".." in value.split("/") else None
 
 
-def _flag_problem(value: object) -> str | None:
-    return None if isinstance(value, bool) else "write true or false"
-
-
-CHECKS: Mapping[str, Callable[[object], str | None]] = {
+CHECKS: Mapping[str, Check] = {
     "listen": _listen_problem,
     "textfile_dir": _folder_problem,
-    "labels_user": _flag_problem,
+    "labels_user": switch_problem,
 }

@@ -3,12 +3,11 @@
 All optional, and as strict as [partition]: every mistake refuses, all of them at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from slurm_mig.errors import Refused
-from slurm_mig.settings import FILE, tables, text_of
+from slurm_mig.settings import Check, switch_problem, text_of, values_of
 from slurm_mig.usage.monitor import listening
 
 TABLE = "monitor"
@@ -44,14 +43,7 @@ def load(root: Path) -> MonitorSettings:
 
 def parse(text: str) -> MonitorSettings:
     """The settings in `text`. Refused, with all that is wrong at once."""
-    problems: list[str] = []
-    table = tables(text, problems).get(TABLE, {})
-    if not isinstance(table, dict):
-        problems.append(f"{TABLE} is no table: write [{TABLE}] on a line of its own")
-        table = {}
-    values = _checked(table, problems)
-    if problems:
-        raise Refused(FILE, problems)
+    values = values_of(text, TABLE, _CHECKS)
     return MonitorSettings()._replace(chosen=frozenset(values), **values)
 
 
@@ -63,27 +55,10 @@ def period_problem(value: object) -> str | None:
     return None
 
 
-def _checked(table: Mapping[str, object], problems: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        check = _CHECKS.get(name)
-        why = "there is no such setting" if check is None else check(value)
-        if why is not None:
-            where = f"[{TABLE}] {name!a}" if check is None else name
-            problems.append(f"{where}: {why}")
-        else:
-            values[name] = float(str(value)) if name.endswith("_s") else value
-    return values
-
-
-def _is_switch(value: object) -> str | None:
-    return None if isinstance(value, bool) else "write true or false"
-
-
-_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+_CHECKS: Mapping[str, Check] = {
     "period_s": period_problem,
-    "gpm": _is_switch,
-    "device_check": _is_switch,
-    "command_names": _is_switch,
+    "gpm": switch_problem,
+    "device_check": switch_problem,
+    "command_names": switch_problem,
     **listening.CHECKS,
 }
