@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -10,6 +10,7 @@ from slurm_mig.cli.common import root_of, root_option
 from slurm_mig.errors import UsageError
 
 if TYPE_CHECKING:
+    from slurm_mig.cli.fleet import Chosen
     from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
     from slurm_mig.model import GpuIndex
     from slurm_mig.reconfigure.begin import Chooser
@@ -42,24 +43,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @root_option
 @click.pass_context
-def command(
-    ctx: click.Context,
-    nodes: str | None,
-    file: Path | None,
-    config: str | None,
-    timeout: float | None,
-    cancel_after: float | None,
-    smoke: bool | None,
-    rollback: bool,
-    dry_run: bool,
-    max_unavailable: str | None,
-    max_failures: int | None,
-    by: str | None,
-    status: bool,
-    resume: bool,
-    run_id: str | None,
-    as_json: bool,
-) -> int:
+def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401
     """Give nodes another MIG configuration, and Slurm the new slices.
 
     Without NODES it is this node. It drains the node, waits for the jobs that hold GPUs there
@@ -89,40 +73,49 @@ def command(
     With --by reboot nobody logs in: Slurm empties the nodes and runs its RebootProgram there,
     which is to be slurm-mig's (hooks/reboot). See docs/reconfigure.md.
     """
-    chosen = (max_unavailable, max_failures, timeout, cancel_after, smoke)
-    root = root_of(ctx)
-    if status or resume:
-        if (status and resume) or nodes or file or config or rollback or dry_run or by:
+    return _do(root_of(ctx), Given(**given))
+
+
+class Given(NamedTuple):
+    """What the command line says."""
+
+    nodes: str | None
+    file: Path | None
+    config: str | None
+    timeout: float | None
+    cancel_after: float | None
+    smoke: bool | None
+    rollback: bool
+    dry_run: bool
+    max_unavailable: str | None
+    max_failures: int | None
+    by: str | None
+    status: bool
+    resume: bool
+    run_id: str | None
+    as_json: bool
+
+
+def _do(root: Path, given: Given) -> int:
+    """The way that is asked for. Raises UsageError for what does not go together."""
+    if given.status or given.resume:
+        more = (given.nodes, given.file, given.config, given.rollback, given.dry_run, given.by)
+        if (given.status and given.resume) or any(more):
             raise UsageError("--status and --resume stand for themselves: the run knows the rest")
-        return _of_a_run(root, run_id, chosen, status=status, as_json=as_json)
-    if rollback == (file is not None):
+        return _of_a_run(root, given)
+    if given.rollback == (given.file is not None):
         raise UsageError("give one of --file FILE and --rollback")
-    if by == "reboot" and smoke is not None:
+    by_reboot = given.by == "reboot"
+    if by_reboot and given.smoke is not None:
         raise UsageError("with --by reboot, each node's `smoke` in [reconfigure] decides of it")
-    if nodes is not None and (by == "reboot" or not _is_here(root, nodes)):
-        wish = _many(root, nodes, file, config, chosen, by or "reach")
-        return _fleet(root, wish, dry_run=dry_run, as_json=as_json)
-    if max_unavailable or max_failures or by or run_id:
+    if given.nodes is not None and (by_reboot or not _is_here(root, given.nodes)):
+        return _fleet(root, given.nodes, given)
+    if given.max_unavailable or given.max_failures or given.by or given.run_id:
         raise UsageError("--max-unavailable, --max-failures, --by and --run are for many nodes")
-    alone = (file, config, timeout, cancel_after, smoke)
-    return _here(root, nodes, *alone, dry_run=dry_run, as_json=as_json)
+    return _here(root, given)
 
 
-Chosen = tuple[str | None, int | None, float | None, float | None, bool | None]
-
-
-def _here(
-    root: Path,
-    node: str | None,
-    file: Path | None,
-    config: str | None,
-    timeout: float | None,
-    cancel_after: float | None,
-    smoke: bool | None,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def _here(root: Path, given: Given) -> int:
     """This node alone."""
     from slurm_mig.cli.applied import interruptible
     from slurm_mig.cli.prospect import show
@@ -131,19 +124,23 @@ def _here(
     from slurm_mig.reconfigure.site import request_of, world_of
     from slurm_mig.reconfigure.world import Options
 
-    what, choose = (config or "", None) if file is None else _wanted(file, config)
-    options = Options(timeout, cancel_after, smoke=smoke)
+    if given.file is None:
+        what, choose = "rollback", None
+    else:
+        what, choose = _wanted(given.file, given.config)
+    options = Options(given.timeout, given.cancel_after, smoke=given.smoke)
     with interruptible(root), shown() as watch:
-        name, world = world_of(root, node, options, watch)
+        name, world = world_of(root, given.nodes, options, watch)
         request = request_of(root)
         if choose is None:
             ended = entry.rollback(world, request, name)
-        elif dry_run:
-            show(name, what, entry.prospect(world, request, name, choose), as_json=as_json)
+        elif given.dry_run:
+            prospect = entry.prospect(world, request, name, choose)
+            show(name, what, prospect, as_json=given.as_json)
             return 0
         else:
             ended = entry.start(world, request, name, what, choose)
-    return tell(f"{name}, {what or 'rollback'}", ended, as_json=as_json, back=choose is None)
+    return tell(f"{name}, {what}", ended, as_json=given.as_json, back=choose is None)
 
 
 def _is_here(root: Path, nodes: str) -> bool:
@@ -156,9 +153,14 @@ def _is_here(root: Path, nodes: str) -> bool:
     return fleet.is_here(root, fleet.names_in(nodes))
 
 
-def _many(
-    root: Path, nodes: str, file: Path | None, config: str | None, chosen: Chosen, by: str
-) -> "Wish":
+def _fleet(root: Path, nodes: str, given: Given) -> int:
+    from slurm_mig.cli import fleet
+
+    wish = _wish(root, nodes, given)
+    return (fleet.plan if given.dry_run else fleet.start)(root, wish, as_json=given.as_json)
+
+
+def _wish(root: Path, nodes: str, given: Given) -> "Wish":
     """The text itself is kept, and is held against its format before any node is told of it."""
     from slurm_mig.cli import fleet
     from slurm_mig.gpu.config.migconfig import select
@@ -166,28 +168,28 @@ def _many(
     from slurm_mig.reconfigure.fleet.entry import Wish
 
     names = fleet.names_in(nodes)
-    options = fleet.options_of(root, fleet.Chosen(*chosen), len(names), by)
-    if file is None:
+    options = fleet.options_of(root, _chosen(given), len(names), given.by or "reach")
+    if given.file is None:
         return Wish(names, "", "", True, options)
-    data = bytes_of(file)
-    label = select(parse(data, source_of(file)), config)
+    data = bytes_of(given.file)
+    label = select(parse(data, source_of(given.file)), given.config)
     return Wish(names, label, data.decode(), False, options)
 
 
-def _fleet(root: Path, wish: "Wish", *, dry_run: bool, as_json: bool) -> int:
+def _of_a_run(root: Path, given: Given) -> int:
     from slurm_mig.cli import fleet
 
-    return (fleet.plan if dry_run else fleet.start)(root, wish, as_json=as_json)
+    if given.status:
+        return fleet.show_status(root, given.run_id, as_json=given.as_json)
+    return fleet.resume(root, given.run_id, _chosen(given), as_json=given.as_json)
 
 
-def _of_a_run(
-    root: Path, run_id: str | None, chosen: Chosen, *, status: bool, as_json: bool
-) -> int:
-    from slurm_mig.cli import fleet
+def _chosen(given: Given) -> "Chosen":
+    from slurm_mig.cli.fleet import Chosen
 
-    if status:
-        return fleet.show_status(root, run_id, as_json=as_json)
-    return fleet.resume(root, run_id, fleet.Chosen(*chosen), as_json=as_json)
+    return Chosen(
+        given.max_unavailable, given.max_failures, given.timeout, given.cancel_after, given.smoke
+    )
 
 
 def _wanted(file: Path, config: str | None) -> "tuple[str, Chooser]":

@@ -10,6 +10,7 @@ from slurm_mig.errors import Refused
 from slurm_mig.gpu.nvml.partition_adapter import partition_session
 from slurm_mig.gpu.planning.plan import plan
 from slurm_mig.gpu.present.survey import survey
+from slurm_mig.reconfigure import publisher
 from slurm_mig.reconfigure.publisher import NodePublisher
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.world import Notes
@@ -222,7 +223,7 @@ class TestItIsPublished:
 class TestSlurmdIsStarted:
     def test_as_ever_for_a_node_of_slurm_conf(self, make: Make) -> None:
         site = make()
-        assert site.publisher().start_words(site.choose(), "why") == {}
+        assert site.publisher().start_words(site.choose(), "why") == {publisher.CONF: ""}
 
     def test_drained_and_with_its_new_gpus_for_a_dynamic_one(self, make: Make) -> None:
         notes = {"way": "dynamic", "conf": f"CPUs=16 Gres={TWO},nic:1 Feature=a", "label": ""}

@@ -57,7 +57,9 @@ def test_what_is_filled_in_plainly_is_what_jinja2_makes(
         assert filled == render(NAME, [folder], {"lines": lines})
 
 
-@pytest.mark.parametrize("path", sorted(own_templates().glob("*.j2")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(own_templates().glob("*.conf.j2")), ids=lambda path: path.name
+)
 def test_our_own_templates_are_plain(path: Path) -> None:
     assert fill(path.read_text(), VALUES) == render(path.name, [path.parent], VALUES)
 

@@ -11,6 +11,7 @@ from slurm_mig.usage.monitor.daemon import Daemon
 from slurm_mig.usage.monitor.notify import Notify
 from slurm_mig.usage.monitor.snapshot import Sink, Snapshot
 from tests.fake_usage import Step
+from tests.usage.monitor.alone import alone
 from tests.usage.monitor.scene import MakeScene, Scene
 
 
@@ -33,6 +34,7 @@ class Seen:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@alone
 def test_each_round_is_shown(scene: MakeScene) -> None:
     node = scene("h100-80gb=2x1g.10gb", "h100-80gb")
     node.begin(7, 0, 2)
@@ -53,6 +55,7 @@ def test_each_round_is_shown(scene: MakeScene) -> None:
     assert (last.gpus[0].compute_slices, last.gpus[0].energy_j) == (7, 0.0)
 
 
+@alone
 def test_one_that_fails_stops_neither_the_others_nor_the_daemon(
     scene: MakeScene, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +74,7 @@ def test_one_that_fails_stops_neither_the_others_nor_the_daemon(
     assert len(seen.snapshots) == 2
 
 
+@alone
 def test_who_sleeps_says_so_once(scene: MakeScene) -> None:
     node, seen = scene("h100-80gb=1g.10gb"), Seen(1)
     run(node, seen)
@@ -79,6 +83,7 @@ def test_who_sleeps_says_so_once(scene: MakeScene) -> None:
     assert node.machine.sessions == 0
 
 
+@alone
 def test_when_the_last_job_goes_nothing_is_left_to_show(scene: MakeScene) -> None:
     node, seen = scene("h100-80gb=1g.10gb"), Seen(3)
     node.begin(7, 0)
@@ -93,6 +98,7 @@ def test_when_the_last_job_goes_nothing_is_left_to_show(scene: MakeScene) -> Non
     assert node.machine.opened == 0
 
 
+@alone
 def test_two_at_a_time_are_refused(scene: MakeScene) -> None:
     node = scene("h100-80gb=1g.10gb")
     refused: list[str] = []

@@ -8,8 +8,10 @@ import pytest
 
 from slurm_mig.usage.monitor.jobs import OpenJobs
 from slurm_mig.usage.monitor.watch import CHANGED, STOP, Watch
+from tests.usage.monitor.alone import alone
 
 
+@alone
 def test_a_new_file_wakes(memory: Path) -> None:
     folder = os.open(memory, os.O_RDONLY)
     with Watch() as watch:
@@ -26,6 +28,7 @@ def test_a_new_file_wakes(memory: Path) -> None:
     os.close(folder)
 
 
+@alone
 def test_a_change_before_the_wait_is_not_missed(memory: Path) -> None:
     folder = os.open(memory, os.O_RDONLY)
     with Watch() as watch:
@@ -38,12 +41,14 @@ def test_a_change_before_the_wait_is_not_missed(memory: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@alone
 def test_a_signal_ends_it(number: signal.Signals) -> None:
     with Watch() as watch:
         os.kill(os.getpid(), number)
         assert watch.wait(60) == STOP
 
 
+@alone
 def test_afterwards_all_is_as_before(memory: Path) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     folder = os.open(memory, os.O_RDONLY)
@@ -54,11 +59,13 @@ def test_afterwards_all_is_as_before(memory: Path) -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == before
 
 
+@alone
 def test_no_time_is_no_wait() -> None:
     with Watch() as watch:
         assert watch.wait(-5.0) is None
 
 
+@alone
 def test_a_look_into_the_folder_does_not_end_it(memory: Path) -> None:
     folder = os.open(memory, os.O_RDONLY)
     with Watch() as watch:
@@ -69,6 +76,7 @@ def test_a_look_into_the_folder_does_not_end_it(memory: Path) -> None:
     os.close(folder)
 
 
+@alone
 def test_no_folder_cannot_be_watched(memory: Path) -> None:
     reader, writer = os.pipe()
     with Watch() as watch, pytest.raises(NotADirectoryError):
@@ -77,6 +85,7 @@ def test_no_folder_cannot_be_watched(memory: Path) -> None:
     os.close(writer)
 
 
+@alone
 def test_looks_at_the_jobs_do_not_end_what_is_heard_of_them(tmp_path: Path) -> None:
     jobs = OpenJobs(str(tmp_path))
     with Watch() as watch:
