@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from slurm_mig.usage.report.overview import overview
+from slurm_mig.usage.report.stored import Stored
 from slurm_mig.usage.store.collect import collect
 from slurm_mig.usage.store.database import Store, opened
 from slurm_mig.usage.store.filters import Filters
@@ -66,6 +68,9 @@ def questions(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "one user, by profile", lambda: totals(store, Filters(users=("user7",)), ["profile"])
     yield "the rows of one job", lambda: list(rows(store, Filters(job_ids=(4242,))))
     yield "the rows of one user", lambda: list(rows(store, Filters(users=("user7",))))
+    yield "a whole report, all, by user", lambda: overview(Stored(store, Filters()), "user")
+    yield "a whole report, all, by profile", lambda: overview(Stored(store, Filters()), "profile")
+    yield "a whole report, 30 days, by user", lambda: overview(Stored(store, month), "user")
 
 
 def measure(name: str, url: str, files: tuple[Path, Path], counts: tuple[int, int]) -> None:
