@@ -84,6 +84,7 @@ PURE = {
     "gpu.planning.plan",
     "slurm.records.autodetect",
     "slurm.controller.accounting",
+    "slurm.controller.cli_words",
     "slurm.controller.client",
     "slurm.controller.complaints",
     "slurm.controller.gres_text",

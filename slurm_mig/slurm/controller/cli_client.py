@@ -1,6 +1,5 @@
 """The Slurm port over Slurm's commands, of every release that we serve."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -9,22 +8,26 @@ from slurm_mig.errors import NoSuchNode, SlurmError, SlurmRefused, UsageError
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.controller import show_json, show_text
 from slurm_mig.slurm.controller.cli_reads import Ask, JsonReads, Reads, TextReads
+from slurm_mig.slurm.controller.cli_words import (
+    checked,
+    checked_reason,
+    checked_word,
+    power_action,
+    sbatch,
+    update,
+)
 from slurm_mig.slurm.controller.client import (
     Batch,
     Job,
     NodeState,
     Reservation,
-    reason_text,
 )
 from slurm_mig.slurm.controller.patience import CallS, Patience
-from slurm_mig.slurm.records.types import misread_node
 from slurm_mig.slurm.version import SlurmVersion
 
 T = TypeVar("T")
-_ACTION = re.compile(r"\w[\w.+-]*", re.ASCII)
 NAMES_ACTIONS = SlurmVersion(26, 5, 0)  # of `scontrol reboot`
 _RESERVATIONS = ("scontrol", "--all", "--oneliner", "show", "reservation")
-_JOB_MIB = 256  # of a batch job: a shell and a small Python, the step's own process beside them
 _LONGEST = 60_000  # of a list of names in a command; with more, all nodes are asked for
 
 
@@ -88,19 +91,19 @@ class CliClient:
 
     def drain(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, "state=drain", f"reason={checked_reason(reason)}"))
+        self._again(update(name, "state=drain", f"reason={checked_reason(reason)}"))
 
     def down(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, "state=down", f"reason={checked_reason(reason)}"))
+        self._again(update(name, "state=down", f"reason={checked_reason(reason)}"))
 
     def set_reason(self, name: str, reason: str) -> None:
         """As the port."""
-        self._again(_update(name, f"reason={checked_reason(reason)}"))
+        self._again(update(name, f"reason={checked_reason(reason)}"))
 
     def resume(self, name: str) -> None:
         """As the port. A second one would be refused: after a lost answer it looks first."""
-        words = _update(name, "state=resume")
+        words = update(name, "state=resume")
         self._once(words, lambda reads: _back(reads, name))
 
     def reconfigure(self) -> None:
@@ -113,7 +116,7 @@ class CliClient:
         if not which:  # to Slurm that would be every node
             raise UsageError("no node to reboot was named")
         words = ["scontrol", "reboot", "ASAP", "nextstate=RESUME"]
-        words += [f"reason={checked_reason(reason)}", *_action(action), which]
+        words += [f"reason={checked_reason(reason)}", *power_action(action), which]
         self._must_have_a_program(action)
         self._again(words)
 
@@ -188,7 +191,7 @@ class CliClient:
             return bool(said)
 
         def ask(call_s: CallS) -> None:
-            said[:] = [self._asking(call_s)(_sbatch(batch)).partition(";")[0].strip()]
+            said[:] = [self._asking(call_s)(sbatch(batch)).partition(";")[0].strip()]
 
         self._patience.change(ask, look)
         if not said or not said[0].isdecimal():
@@ -228,26 +231,8 @@ class CliClient:
         )
 
 
-def _sbatch(batch: Batch) -> list[str]:
-    words = ["sbatch", "--parsable", "--no-requeue", "--chdir=/", "--output=/dev/null"]
-    words += [f"--job-name={checked_word(batch.name)}", f"--nodelist={checked(batch.node)}"]
-    words += [f"--partition={batch.partition}", f"--reservation={checked_word(batch.reservation)}"]
-    words += ["--ntasks=1", f"--mem={_JOB_MIB}M", f"--time={batch.limit_minutes}"]
-    return [*words, f"--gres={batch.gres}", f"--wrap={batch.script}"]
-
-
 def _is_reserved(ask: Ask, name: str) -> bool:
     return any(one.name == name for one in show_text.reservations(ask(_RESERVATIONS)))
-
-
-def _update(name: str, *pairs: str) -> list[str]:
-    return ["scontrol", "update", f"nodename={checked(name)}", *pairs]
-
-
-def _action(name: str | None) -> list[str]:
-    if name is not None and _ACTION.fullmatch(name) is None:
-        raise UsageError(f"{name!r} is no name of a PowerAction: letters, digits and . + - _")
-    return [] if name is None else [f"action={name}"]
 
 
 def _is_there(reads: Reads, name: str) -> bool:
@@ -261,25 +246,3 @@ def _back(reads: Reads, name: str) -> bool:
 
 def _reboots(reads: Reads, name: str) -> bool:
     return any("REBOOT_REQUESTED" in node.state for node in reads.nodes([name]))
-
-
-def checked(name: str) -> str:
-    """The name of one node: "n[1-4]" and ALL would be more. Raises UsageError."""
-    if (why := misread_node(name)) or name.upper() == "ALL":
-        raise UsageError(f"{name!r} is not the name of one node: {why or 'it means all of them'}")
-    return name
-
-
-def checked_word(name: str) -> str:
-    """The name of a reservation or a job of ours. Raises UsageError for more than a word."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}", name):
-        raise UsageError(f"{name!r} is no word that we would name a reservation or a job with")
-    return name
-
-
-def checked_reason(reason: str) -> str:
-    """As Slurm will keep it. Raises UsageError for none."""
-    text = reason_text(reason)
-    if not text:
-        raise UsageError("Slurm takes no node out of service without a reason")
-    return text

@@ -15,7 +15,8 @@ from typing import Any
 from slurm_mig.errors import NoSuchNode
 from slurm_mig.slurm.config.conf import find_slurm_conf
 from slurm_mig.slurm.controller import show_text
-from slurm_mig.slurm.controller.cli_client import CliClient, checked, checked_reason
+from slurm_mig.slurm.controller.cli_client import CliClient
+from slurm_mig.slurm.controller.cli_words import checked, checked_reason
 from slurm_mig.slurm.controller.client import GresCount, NodeState
 from slurm_mig.slurm.controller.complaints import failure
 from slurm_mig.slurm.controller.patience import Patience
