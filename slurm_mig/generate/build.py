@@ -89,9 +89,12 @@ def for_inventory(nodes: Iterable[Node], request: Request) -> Generated:
     except Refused as unreadable:  # which `nodes` tells at its end, so that ours join it
         problems += unreadable.problems
     problems += [f"{name}: is in the inventory more than once" for name in folding.duplicates]
+    groups = folding.groups()
+    names = [name for group in groups for name, _ in group.types]
+    of_many = refusals.same_to_slurm(names, request.options)
+    problems += [each for each in of_many if not any(each in one for one in problems)]
     if problems:
         raise Refused("no gres.conf for this inventory", problems)
-    groups = folding.groups()
     return Generated(_text(groups, request, ""), "", groups, tuple(warnings), True)
 
 

@@ -35,6 +35,7 @@ from slurm_mig.slurm.config.drift import autodetect_of
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
+from slurm_mig.slurm.records.refusals import same_to_slurm
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
@@ -96,7 +97,11 @@ class NodePublisher:
 
     def types_after(self, notes: Notes, plans: Sequence[GpuPlan]) -> Types:
         """As the port."""
-        return dict(node_gres(paper.after(self._discovered(), plans), _options(notes)).types)
+        options = _options(notes)
+        made = node_gres(paper.after(self._discovered(), plans), options)
+        if same := same_to_slurm([name for name, _ in made.types], options):
+            raise Refused("nothing was changed", same)
+        return dict(made.types)
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """As the port."""

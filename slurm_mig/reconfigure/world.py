@@ -78,7 +78,7 @@ class Publisher(Protocol):
         """What slurmd has to have now, by the slices that live."""
 
     def types_after(self, notes: Notes, plans: Sequence[GpuPlan]) -> Types:
-        """The same when these plans have been carried out."""
+        """The same when these plans have been carried out. Raises Refused: Slurm mixes them up."""
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """Tell Slurm of the slices that live, while slurmd does not run.

@@ -87,6 +87,18 @@ def test_an_inventory_is_refused_with_the_problems_of_every_node(tmp_path: Path)
     assert "more than once" in raised.value.problems[-1]
 
 
+def test_types_of_two_nodes_that_are_one_to_slurm(tmp_path: Path) -> None:
+    """A job that asks for one would be given the other."""
+    nodes = [
+        node(gpu("4g.20gb"), name="n1"),
+        node(gpu("1g.23gb", name="NVIDIA B200"), name="n2"),
+    ]
+    full = request(tmp_path)._replace(options=options())
+    assert for_inventory(nodes, full).groups
+    with pytest.raises(Refused, match=r"4g\.20gb and 1g\.23gb are one to Slurm"):
+        for_inventory(nodes, request(tmp_path))
+
+
 def test_warnings_of_an_inventory_name_the_node(tmp_path: Path) -> None:
     made = for_inventory([node(gpu("1g.5gb", warnings=["hm"]), name="n2")], request(tmp_path))
     assert made.warnings == ("n2: GPU 0: hm",)

@@ -74,6 +74,9 @@ def machines(draw: st.DrawFn) -> tuple[str, ...]:
 @pytest.mark.parametrize("release", GATING)
 @given(gpus=machines(), numbering=st.sampled_from("ab"), swapped=st.booleans(), data=st.data())
 @example(gpus=("a100-40gb=7x1g.5gb", "a100-40gb"), numbering="a", swapped=True, data=None)
+@example(  # 22.05 calls the second 1g.11gb, which is 2g.10gb to Slurm
+    gpus=("a100-40gb=1g.5gb/2g.10gb", "gh200-96gb=1g.12gb"), numbering="a", swapped=False, data=None
+)
 @settings(
     max_examples=60,
     deadline=None,
@@ -97,10 +100,24 @@ def test_random_machines(
             try:
                 judged = judge(release, sim, node, options(release, form))
             except Refused as refused:
-                assert form == "nvml, short"
+                assert form == "nvml, short" or "are one to Slurm" in str(refused)
                 assert "use --types full" in str(refused)
                 continue
             assert_as_predicted(judged)
+
+
+@pytest.mark.parametrize("release", GATING)
+def test_types_with_one_sum_are_one_to_slurm(release: str, new_sim: NewSim) -> None:
+    """What is refused is so: slurmd, given both, does not keep them apart."""
+    node = seen(sim := new_sim("a100-40gb=2g.10gb", "a100-40gb=3x1g.5gb"))
+    lines = for_inventory([node], Request(options(release, "config-only, short"), root=sim.root))
+    kept, gres = lines.text, lines.groups[0].gres
+    told = slurmd_g(release, sim, gres, kept)
+    assert [one.type for one in told.records].count("2g.10gb") == 1
+    mixed = gres.replace("1g.5gb", "1g.11gb"), kept.replace("1g.5gb", "1g.11gb")
+    answer = slurmd_g(release, sim, *mixed)
+    assert "more configured than expected" in answer.log
+    assert len(answer.records) < len(told.records)
 
 
 @pytest.mark.parametrize("release", GATING)

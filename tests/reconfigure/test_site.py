@@ -1,5 +1,6 @@
 """The real world is put together by the site's settings; nobody is asked anything for it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def root(memory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (memory / "etc/slurm").mkdir(parents=True)
     (memory / "etc/slurm-mig").mkdir()
     (memory / "etc/slurm/slurm.conf").write_text("NodeName=n1\n")
+    scontrol = memory / "bin/scontrol"  # the real one tells no version without a slurm.conf
+    scontrol.parent.mkdir()
+    scontrol.write_text("#!/bin/sh\necho slurm 24.11.5\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{scontrol.parent}:{os.environ['PATH']}")
     return memory
 
 

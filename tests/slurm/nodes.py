@@ -28,7 +28,15 @@ H100 = "NVIDIA H100 80GB HBM3"
 RTX = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
 
 # The memory that NVML tells, by the profile's name: A100-40GB and H100-80GB (a few each).
-MEMORY_MIB = {"5gb": 4864, "10gb": 9856, "20gb": 19968, "24gb": 24192, "40gb": 40192, "80gb": 80384}
+MEMORY_MIB = {
+    "5gb": 4864,
+    "10gb": 9856,
+    "20gb": 19968,
+    "23gb": 23296,
+    "24gb": 24192,
+    "40gb": 40192,
+    "80gb": 80384,
+}
 ON = MigMode(True, True)
 PROFILE = re.compile(r"(?:(\d)c\.)?(\d)g\.(\d+gb)")
 

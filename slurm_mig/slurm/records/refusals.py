@@ -1,7 +1,7 @@
 """Why a node's gres.conf must not be written as the node stands, and what to say beside it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slurm_mig.model import Gpu, MigDevice, Node
 from slurm_mig.slurm.records import autodetect, types
@@ -18,6 +18,7 @@ def problems(node: Node, made: NodeGres, options: GresOptions) -> list[str]:
     """
     found = [problem for gpu in node.gpus for problem in _gpu_problems(gpu, options)]
     found += _misread(made)
+    found += same_to_slurm([name for name, _ in made.types], options)
     found += _shared_files(made)
     if options.autodetect:
         found += _mistaken_types(node, options)
@@ -74,6 +75,20 @@ def _misread(made: NodeGres) -> Iterator[str]:
         why = types.misread_type(name)
         if why:
             yield f"type {name!r}: {why}"
+
+
+def same_to_slurm(names: Iterable[str], options: GresOptions) -> list[str]:
+    """Types of one cluster that Slurm takes for each other, however they are written."""
+    by_id: dict[int, list[str]] = {}
+    for name in dict.fromkeys(names):
+        by_id.setdefault(types.type_id(name), []).append(name)
+    remedy = "use --types full" if options.profile_types else "they cannot be in one cluster"
+    return [
+        f"types {' and '.join(same)} are one to Slurm, which knows types by the sum of their"
+        f" letters: {remedy}"
+        for same in by_id.values()
+        if len(same) > 1
+    ]
 
 
 def _shared_files(made: NodeGres) -> Iterator[str]:

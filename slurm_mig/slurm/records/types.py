@@ -48,6 +48,15 @@ def detected_profile(gpu: Gpu, device: MigDevice, version: SlurmVersion) -> str:
     return f"{part}{device.gi_slices}g.{rounded_up}gb"
 
 
+def type_id(name: str) -> int:
+    """The number by which Slurm knows a type: its letters, added up in four columns.
+
+    Names may share it: 1g.11gb and 2g.10gb do, and 1g.23gb (B200) and 4g.20gb (A100). Source:
+    gres_build_id in Slurm's gres.c.
+    """
+    return sum(ord(letter) << place % 4 * 8 for place, letter in enumerate(name)) % (1 << 32)
+
+
 def misread_type(name: str) -> str | None:
     """Why Slurm would read this type differently, or None."""
     if not _WORD.fullmatch(name):

@@ -76,6 +76,16 @@ def test_short_types_that_autodetect_would_mistake() -> None:
     assert "use --types full" in problem
 
 
+def test_types_that_are_one_to_slurm() -> None:
+    """Only short types: the GPUs' names keep the full ones apart."""
+    mixed = node(gpu("4g.20gb"), gpu("1g.23gb", name="NVIDIA B200", gpu_index=1))
+    assert problems_of(mixed, options()) == []
+    assert problems_of(mixed, options(profile=True)) == [
+        "types 4g.20gb and 1g.23gb are one to Slurm, which knows types by the sum of their letters:"
+        " use --types full"
+    ]
+
+
 def test_every_problem_at_once() -> None:
     wrong = node(gpu(), gpu(gpu_index=1), gpu("1g.5gb", name="a,b", gpu_index=2))
     assert len(problems_of(wrong)) == 3

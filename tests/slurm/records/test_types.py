@@ -126,3 +126,12 @@ def test_node_names_that_slurm_reads_as_they_are(name: str) -> None:
 
 def test_default_is_no_node() -> None:
     assert "DEFAULT" in (types.misread_node("default") or "")
+
+
+def test_the_number_of_a_type() -> None:
+    """That of a gres is made the same way: `slurmd -G` shows 7696487 for gpu."""
+    assert types.type_id("gpu") == 7696487
+    assert types.type_id("1g.11gb") == types.type_id("2g.10gb")
+    assert types.type_id("1g.23gb") == types.type_id("4g.20gb")
+    assert types.type_id("1g.10gb") != types.type_id("1g.20gb")
+    assert types.type_id("z" * 2000) < 1 << 32
