@@ -4,7 +4,6 @@ All optional. Strict, unlike the hooks' table of the same file: nobody waits for
 with a typo the wrong daemons would be stopped or the wrong GPU reset. So every mistake refuses.
 """
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,11 +66,7 @@ def load(root: Path) -> Settings:
 def text_of(root: Path) -> str | None:
     """What the site's file holds, for every table's reader; None without one. Raises Refused."""
     try:
-        folder = rootfiles.open_folder(str(root), FOLDER)
-        try:
-            data = rootfiles.read_file(folder, NAME, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(str(root), FOLDER, NAME, _LIMIT)
         return data.decode()
     except FileNotFoundError:
         return None

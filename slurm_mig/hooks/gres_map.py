@@ -3,8 +3,6 @@
 `slurm-mig gres-map` writes it when slurmd starts.
 """
 
-import posix as os
-
 from slurm_mig.errors import HookError
 from slurm_mig.hooks import jsonlight
 from slurm_mig.hooks.slices import GresMap, dict_of
@@ -20,11 +18,7 @@ def load(root: str) -> GresMap:
     """The map as it is on disk; HookError, with the remedy, if it cannot be had or believed."""
     where = f"{FOLDER}/{NAME}"
     try:
-        folder = rootfiles.open_folder(root, FOLDER)
-        try:
-            data = rootfiles.read_file(folder, NAME, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(root, FOLDER, NAME, _LIMIT)
         return parse(data.decode("ascii", "replace"))
     except FileNotFoundError:
         raise HookError(f"{where} is missing: {REMEDY}") from None

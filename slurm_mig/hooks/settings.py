@@ -1,7 +1,5 @@
 """/etc/slurm-mig/config.toml, table [hooks]: all optional. A typo must not drain a cluster."""
 
-import posix as os
-
 from slurm_mig.errors import HookError
 from slurm_mig.system import rootfiles
 
@@ -41,11 +39,7 @@ def load(root: str) -> Settings:
     """The site's settings, or the defaults with the reason; never raises."""
     settings = Settings()
     try:
-        folder = rootfiles.open_folder(root, FOLDER)
-        try:
-            data = rootfiles.read_file(folder, NAME, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(root, FOLDER, NAME, _LIMIT)
         return parse(data.decode())
     except FileNotFoundError:
         pass

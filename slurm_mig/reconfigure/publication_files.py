@@ -33,11 +33,7 @@ def begin(root: Path, name: str, publication: Publication) -> None:
 def look(root: Path, name: str) -> Publication | None:
     """The publication of this name that has begun and not been committed. Raises JournalError."""
     try:
-        folder = rootfiles.open_folder(str(root), FOLDER)
-        try:
-            data = rootfiles.read_file(folder, _file_name(name), _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(str(root), FOLDER, _file_name(name), _LIMIT)
         found = json.loads(data)
     except FileNotFoundError:
         return None

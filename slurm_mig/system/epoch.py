@@ -22,11 +22,7 @@ def generation(root: str) -> int:
     """How often the partitioning was changed since boot; HookError if that cannot be told."""
     where = f"{FOLDER}/{GENERATION}"
     try:
-        folder = rootfiles.open_folder(root, FOLDER)
-        try:
-            text = rootfiles.read_file(folder, GENERATION, 64)
-        finally:
-            os.close(folder)
+        text = rootfiles.read_in(root, FOLDER, GENERATION, 64)
     except FileNotFoundError:
         return 0
     except OSError as error:

@@ -70,6 +70,15 @@ def read_file(folder: int, name: str, limit: int) -> bytes:
         os.close(handle)
 
 
+def read_in(root: str, path: str, name: str, limit: int) -> bytes:
+    """All of the file `name` in the folder `path` below `root`. Raises as both do."""
+    folder = open_folder(root, path)
+    try:
+        return read_file(folder, name, limit)
+    finally:
+        os.close(folder)
+
+
 def _read_all(handle: int, limit: int) -> bytes:
     data = b""
     while len(data) <= limit and (more := os.read(handle, 1 << 18)):

@@ -128,11 +128,7 @@ def _runs(settings: Settings, unit: str, chosen: bool) -> bool:
 def _read(root: Path) -> tuple[str, ...]:
     """The units written down in this boot. Refused when the file is not to be believed."""
     try:
-        folder = rootfiles.open_folder(str(root), epoch.FOLDER)
-        try:
-            data = rootfiles.read_file(folder, NAME, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(str(root), epoch.FOLDER, NAME, _LIMIT)
         return _units(json.loads(data), epoch.boot_id(str(root)))
     except FileNotFoundError:
         return ()

@@ -45,11 +45,7 @@ def only_one(root: Path, wait_s: float, name: str = NAME, what: str = WHAT) -> I
 def holder(root: Path, name: str = NAME) -> str | None:
     """Who has the lock, as far as it can be told; None when nobody says that he has."""
     try:
-        folder = rootfiles.open_folder(str(root), FOLDER)
-        try:
-            data = rootfiles.read_file(folder, name, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(str(root), FOLDER, name, _LIMIT)
         said = json.loads(data)
         pid, start, since = (int(said[key]) for key in ("pid", "start", "since"))
         command = printable(str(said["command"]))

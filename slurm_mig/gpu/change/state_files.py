@@ -38,11 +38,7 @@ def read(root: Path, name: str) -> object | None:
     """What the file holds; None where there is none. Raises JournalError."""
     where = f"{FOLDER}/{name}"
     try:
-        folder = rootfiles.open_folder(str(root), FOLDER)
-        try:
-            data = rootfiles.read_file(folder, name, _LIMIT)
-        finally:
-            os.close(folder)
+        data = rootfiles.read_in(str(root), FOLDER, name, _LIMIT)
         found: object = json.loads(data)
     except FileNotFoundError:
         return None

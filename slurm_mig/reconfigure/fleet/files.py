@@ -131,11 +131,7 @@ def _must_be_right(made: RunRecord) -> None:
 def _load(root: Path, run_id: str) -> dict[str, Any] | None:
     where = f"{FOLDER}/{run_id}.json"
     try:
-        folder = rootfiles.open_folder(str(root), FOLDER)
-        try:
-            found = json.loads(rootfiles.read_file(folder, f"{run_id}.json", _LIMIT))
-        finally:
-            os.close(folder)
+        found = json.loads(rootfiles.read_in(str(root), FOLDER, f"{run_id}.json", _LIMIT))
     except FileNotFoundError:
         return None
     except (OSError, HookError, ValueError, RecursionError) as why:

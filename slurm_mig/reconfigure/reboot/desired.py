@@ -161,11 +161,7 @@ def _write(root: Path, folder: str, name: str, found: Mapping[str, Any]) -> None
 
 def _read(root: Path, folder: str, name: str) -> dict[str, Any] | None:
     try:
-        handle = rootfiles.open_folder(str(root), folder)
-        try:
-            found = json.loads(rootfiles.read_file(handle, name, _LIMIT))
-        finally:
-            os.close(handle)
+        found = json.loads(rootfiles.read_in(str(root), folder, name, _LIMIT))
     except FileNotFoundError:
         return None
     except (OSError, HookError, ValueError, RecursionError) as why:
