@@ -10,22 +10,13 @@ from pathlib import Path
 
 from slurm_mig.errors import NoSuchNode, Refused
 from slurm_mig.generate.build import Generated, Request, for_node
-from slurm_mig.gpu.change.sitecommand import must
 from slurm_mig.gpu.nvml.adapter import session
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
-from slurm_mig.reconfigure import paper, publish
-from slurm_mig.reconfigure.publication import (
-    Change,
-    ConfWish,
-    GresWish,
-    Publication,
-    prepare,
-    text_of,
-)
+from slurm_mig.reconfigure import paper, publish, telling
+from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.sidecar import locked
 from slurm_mig.reconfigure.world import Notes, Types
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.config import block, dynamicconf
@@ -85,7 +76,7 @@ class NodePublisher:
             texts |= {
                 str(path.resolve()): text for path, text in read_files(self._conf).texts.items()
             }
-        self._keep(name, ConfWish(str(self._conf.resolve()), {}), texts)
+        telling.keep(self._root, name, ConfWish(str(self._conf.resolve()), {}), texts)
 
     def needs_it_empty(self, notes: Notes) -> bool:
         """As the port."""
@@ -106,15 +97,14 @@ class NodePublisher:
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """As the port."""
         if not back:
-            self._must_be_as_kept(name)
+            telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
         self._write(name, notes, conf=notes["way"] not in DELETES)
         self._tell_slurm(notes["way"])
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
         """As the port."""
-        for each in (name, f"{name}-before"):
-            publish.commit(self._root, each)
+        telling.end(self._root, name)
 
     def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
         """As the port."""
@@ -131,33 +121,18 @@ class NodePublisher:
         request = Request(_options(notes), notes["label"] or None, False, self._root)
         return for_node(self._discovered(), request)
 
-    def _keep(self, name: str, wish: ConfWish | None, texts: Mapping[str, str | None]) -> None:
-        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
-        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
-
-    def _must_be_as_kept(self, name: str) -> None:
-        if publish.look(self._root, f"{name}-before") is not None:
-            wait_s = self._settings.publish_timeout_s
-            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
-            publish.commit(self._root, f"{name}-before")
-
     def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
         """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
         made = self.made(notes)
         wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
         gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
-        publish.commit(self._root, name)  # of one that was cut short: what lives now counts
-        wanted = prepare(wish, [gres])
-        publish.begin(self._root, name, wanted)
-        publish.carry_out(self._root, name, self._settings.publish_timeout_s)
+        telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
 
     def _tell_slurm(self, way: str) -> None:
         if way == Kind.RECONFIGURE.value:
             self._client.reconfigure()
         elif way == Kind.RESTART.value:
-            # One after the other: a slurmctld that only starts is no good to stop.
-            with locked([str(self._conf.resolve())], self._settings.publish_timeout_s):
-                must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
+            telling.restart_slurmctld(self._conf, self._settings)
         else:
             try:
                 self._client.delete_node(self._node)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure import publish, telling
 from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.publication import text_of
 from slurm_mig.reconfigure.publisher import DELETES, NodePublisher
@@ -21,7 +21,7 @@ class HoldingPublisher(NodePublisher):
         """As the port: slurm.conf is watched where it is written."""
         own = not self._settings.shared_gres_conf and not notes["label"]
         path = notes["gres_conf"]
-        self._keep(name, None, {path: text_of(path)} if own else {})
+        telling.keep(self._root, name, None, {path: text_of(path)} if own else {})
 
     def publish(self, name: str, notes: Notes, *, back: bool) -> None:
         """As the port: Held until `notes` say that this goal is published."""
@@ -30,7 +30,7 @@ class HoldingPublisher(NodePublisher):
         if notes.get(PUBLISHED) == (FORMER if back else TARGET):
             return None
         if not back:
-            self._must_be_as_kept(name)
+            telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
         if not self._settings.shared_gres_conf:
             self._write(name, notes, conf=False)
             publish.commit(self._root, name)

@@ -5,17 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from slurm_mig.errors import Refused, SlurmMigError
-from slurm_mig.gpu.change.sitecommand import must
-from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure import publish, telling
 from slurm_mig.reconfigure.fleet.record import NodeEntry
-from slurm_mig.reconfigure.publication import (
-    Change,
-    ConfWish,
-    GresWish,
-    Publication,
-    prepare,
-    text_of,
-)
+from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.slurm.config.confedit import read_files
 from slurm_mig.slurm.controller.client import SlurmClient
@@ -39,10 +31,8 @@ class WavePublisher:
         gres = self._settings.shared_gres_conf
         if gres:
             texts[str(Path(gres).resolve())] = text_of(gres)
-        changes = tuple(Change(path, text, text or "") for path, text in texts.items())
-        wish = ConfWish(str(self._conf.resolve()), {})
-        publish.commit(self._root, f"{name}-before")
-        publish.begin(self._root, f"{name}-before", Publication(wish, (), None, (), changes))
+        telling.forget(self._root, name)
+        telling.keep(self._root, name, ConfWish(str(self._conf.resolve()), {}), texts)
 
     def publish(self, name: str, held: Sequence[NodeEntry]) -> None:
         """Have Slurm know what these nodes have.
@@ -51,14 +41,9 @@ class WavePublisher:
         cannot be done. SlurmMigError later; the files are then as before, as far as can be.
         """
         wait_s = self._settings.publish_timeout_s
-        if publish.look(self._root, f"{name}-before") is not None:
-            publish.carry_out(self._root, f"{name}-before", wait_s)  # writes nothing: it compares
-            publish.commit(self._root, f"{name}-before")
-        publish.commit(self._root, name)  # of one that was cut short: what is held now counts
+        telling.must_be_as_kept(self._root, name, wait_s)
         wish = ConfWish(str(self._conf), {one.name: one.gres for one in held})
-        wanted = prepare(wish, self._gres(held))
-        publish.begin(self._root, name, wanted)
-        publish.carry_out(self._root, name, wait_s)
+        telling.write(self._root, name, wish, self._gres(held), wait_s)
         try:
             self._tell_slurm(held)
         except SlurmMigError:
@@ -70,8 +55,7 @@ class WavePublisher:
 
     def end(self, name: str) -> None:
         """The wave is at its end."""
-        for each in (name, f"{name}-before"):
-            publish.commit(self._root, each)
+        telling.end(self._root, name)
 
     def _gres(self, held: Sequence[NodeEntry]) -> list[GresWish]:
         path = self._settings.shared_gres_conf
@@ -84,6 +68,6 @@ class WavePublisher:
 
     def _tell_slurm(self, held: Sequence[NodeEntry]) -> None:
         if any(one.way == Kind.RESTART.value for one in held):
-            must(self._settings.slurmctld_restart_command, self._settings.command_timeout_s)
+            telling.restart_slurmctld(self._conf, self._settings)
         else:
             self._client.reconfigure()
