@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from slurm_mig.errors import Refused
+from slurm_mig.reconfigure.begin import stranded_by
 from slurm_mig.reconfigure.fleet import waves
 from slurm_mig.reconfigure.fleet.engine import FleetWorld, Look
 from slurm_mig.reconfigure.fleet.estimate import ASSUMES, Estimate, estimate
 from slurm_mig.reconfigure.fleet.record import RunRecord
-from slurm_mig.slurm.controller.client import GresCount
-from slurm_mig.slurm.demand import Stranded, stranded
+from slurm_mig.slurm.demand import Stranded
 
 VERSION = 1
 
@@ -100,9 +100,9 @@ def _cost(costs: Estimate) -> Iterator[str]:
 
 
 def _stranded(world: FleetWorld, looks: Mapping[str, Look]) -> tuple[Stranded, ...]:
-    after = {
-        name: tuple(GresCount("gpu", kind, number) for kind, number in look.told["types"].items())
+    types = {
+        name: look.told["types"]
         for name, look in looks.items()
         if not look.problem and look.told["types"] is not None
     }
-    return stranded(world.client.pending_jobs(), world.client.nodes(), after)
+    return stranded_by(world.client, types)

@@ -10,8 +10,7 @@ from slurm_mig.cli.plan_table import show as show_plans
 from slurm_mig.gpu.planning.occupied import Occupied
 from slurm_mig.gpu.planning.plan import to_json as plans_json
 from slurm_mig.reconfigure.begin import Prospect
-from slurm_mig.reconfigure.waiting import told_one
-from slurm_mig.slurm.controller.client import Job
+from slurm_mig.reconfigure.waiting import job_json, told_one
 
 VERSION = 1
 _WAYS = {
@@ -42,7 +41,7 @@ def to_json(name: str, what: str, prospect: Prospect) -> dict[str, Any]:
         "gpus": plans_json(prospect.plans)["gpus"],
         "left_alone": [gpu.info.gpu_index for gpu in prospect.others],
         "way": prospect.notes.get("way"),
-        "jobs": [_job(job) for job in prospect.jobs],
+        "jobs": [job_json(job) for job in prospect.jobs],
         "stranded": [lost._asdict() for lost in prospect.stranded],
     }
 
@@ -61,13 +60,3 @@ def _lines(name: str, prospect: Prospect) -> Iterator[str]:
     for lost in prospect.stranded:
         yield f"strands job {lost.job} of {lost.user}, which waits for {lost.gres}: {lost.why}"
     yield f"told to Slurm by: {_WAYS.get(prospect.notes.get('way', ''), 'its way')}"
-
-
-def _job(job: Job) -> dict[str, Any]:
-    return {
-        "job_id": job.job_id,
-        "shown": job.shown,
-        "user": job.user,
-        "name": job.name,
-        "end_time": job.end_time,
-    }

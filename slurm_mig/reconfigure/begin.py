@@ -17,7 +17,7 @@ from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
 from slurm_mig.reconfigure.world import Types, World
-from slurm_mig.slurm.controller.client import GresCount, Job, NodeState
+from slurm_mig.slurm.controller.client import GresCount, Job, NodeState, SlurmClient
 from slurm_mig.slurm.demand import Stranded, stranded
 from slurm_mig.system import epoch
 
@@ -72,13 +72,17 @@ def look(
     jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
     right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
     types = world.publisher.types_after(notes, plans)
-    lost = _stranded(world, name, types) if whom else ()
+    lost = stranded_by(world.client, {name: types}) if whom else ()
     return Prospect(node, plans, others, wanted, jobs, notes, lost, right, types)
 
 
-def _stranded(world: World, name: str, types: Types) -> tuple[Stranded, ...]:
-    after = {name: tuple(GresCount("gpu", kind, number) for kind, number in types.items())}
-    return stranded(world.client.pending_jobs(), world.client.nodes(), after)
+def stranded_by(client: SlurmClient, types: Mapping[str, Types]) -> tuple[Stranded, ...]:
+    """The pending jobs that could run nowhere any more when these nodes have these types."""
+    after = {
+        name: tuple(GresCount("gpu", kind, number) for kind, number in each.items())
+        for name, each in types.items()
+    }
+    return stranded(client.pending_jobs(), client.nodes(), after)
 
 
 class Fleet(NamedTuple):

@@ -36,14 +36,13 @@ def told_one(job: Job) -> str:
 
 
 def job_json(job: Job) -> dict[str, object]:
-    """The same for programs, with the line for people as `text`."""
+    """The same for programs."""
     return {
         "job_id": job.job_id,
         "shown": job.shown,
         "user": job.user,
         "name": job.name,
         "end_time": job.end_time,
-        "text": told_one(job),
     }
 
 

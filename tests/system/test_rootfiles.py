@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from slurm_mig.errors import HookError
 from slurm_mig.system import rootfiles
 
 
@@ -36,3 +37,16 @@ def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o711)
     os.close(rootfiles.open_folder(str(tmp_path), "/run/slurm-mig", make=0o755))
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o711
+
+
+def test_a_file_is_read_and_nothing_stays_open(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/found").write_bytes(b"text")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    assert rootfiles.read_in(str(tmp_path), "/etc", "found", 4) == b"text"
+    with pytest.raises(HookError, match="longer than 3 bytes"):
+        rootfiles.read_in(str(tmp_path), "/etc", "found", 3)
+    for path, name in (("/etc", "none"), ("/none", "found")):
+        with pytest.raises(FileNotFoundError):
+            rootfiles.read_in(str(tmp_path), path, name, 4)
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

@@ -8,7 +8,7 @@ from slurm_mig.gpu.partitioning import Layout
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.planning.plan import to_json as plans_json
 from slurm_mig.reconfigure.begin import Prospect
-from slurm_mig.reconfigure.waiting import job_json
+from slurm_mig.reconfigure.waiting import job_json, told_one
 
 
 def to_json(found: Prospect) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def to_json(found: Prospect) -> dict[str, Any]:
         "way": found.notes.get("way", ""),
         "gpu_count": len(found.plans) + len(found.others),
         "types": dict(found.types),
-        "jobs": [job_json(job) for job in found.jobs],
+        "jobs": [{**job_json(job), "text": told_one(job)} for job in found.jobs],
         "gpus": plans_json(found.plans)["gpus"],
     }
 
