@@ -1,4 +1,4 @@
-"""What a change of a node's GRES means for jobs: who would wait for ever, whom it waits for. Pure.
+"""What a change of nodes' GRES means for pending jobs: who would wait for ever. Pure.
 
 A job's type is taken word for word: `--gres=gpu:1g.10gb` is never served by `1g.10gb+me`. (That
 types are parts of each other matters to AutoDetect=nvml alone.) A job that asks for no type
@@ -6,12 +6,10 @@ takes any. Jobs that wait for a type that no node has any more stay PENDING, wit
 at first; new ones are refused when they are submitted.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 GPU = "gpu"
-# What a job holds of a node that a change of its GPUs would take from it.
-OF_GPUS = frozenset({GPU, "mps", "shard"})
 
 
 class Gres(Protocol):
@@ -49,19 +47,6 @@ class Waiting(Protocol):
     def gres_wanted(self) -> Sequence[Gres]: ...
 
 
-class Running(Protocol):
-    """A job on the node; `held` is what it holds there, None where that cannot be told."""
-
-    @property
-    def shown(self) -> str: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def end_time(self) -> float | None: ...
-    @property
-    def held(self) -> Sequence[Gres] | None: ...
-
-
 class Stranded(NamedTuple):
     """A pending job that could run now and could not after the change, and why.
 
@@ -73,18 +58,6 @@ class Stranded(NamedTuple):
     gres: str
     why: str
     certain: bool
-
-
-class Holder(NamedTuple):
-    """A job to wait for. `ends_by` is when it ends at the latest; None if nothing ends it.
-
-    `gres` is what it holds of the node: "gpu:1g.10gb:2", "?" where that cannot be told.
-    """
-
-    job: str
-    user: str
-    gres: str
-    ends_by: float | None
 
 
 def stranded(
@@ -101,22 +74,6 @@ def stranded(
         if gres.name.lower() == GPU
         for verdict in _verdicts(gres, _of_partition(nodes, job.partition), after)
     )
-
-
-def holders(jobs: Iterable[Running]) -> tuple[Holder, ...]:
-    """Those of the jobs on a node that the change must wait for; who ends last comes last."""
-    found = [
-        Holder(job.shown, job.user, held, job.end_time)
-        for job in jobs
-        if (held := _held(job.held)) is not None
-    ]
-    return tuple(sorted(found, key=lambda one: (one.ends_by is None, one.ends_by or 0, one.job)))
-
-
-def free_by(found: Collection[Holder]) -> float | None:
-    """When the last of them ends at the latest; None if one has no end. 0 without any."""
-    ends = [one.ends_by for one in found]
-    return None if None in ends else max((end for end in ends if end is not None), default=0.0)
 
 
 def text(gres: Gres) -> str:
@@ -155,10 +112,3 @@ def _count(gres: Iterable[Gres], asked: Gres) -> int:
         for one in gres
         if one.name.lower() == GPU and (asked.type is None or one.type == asked.type)
     )
-
-
-def _held(held: Sequence[Gres] | None) -> str | None:
-    if held is None:
-        return "?"
-    found = [text(one) for one in held if one.name.lower() in OF_GPUS and one.number]
-    return ",".join(found) or None

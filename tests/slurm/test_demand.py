@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from slurm_mig.slurm.demand import Holder, free_by, holders, stranded, text
+from slurm_mig.slurm.demand import stranded, text
 from tests.cluster.roots import GATING
 from tests.cluster.slurmctlds import accepts
 
@@ -35,8 +35,6 @@ class Job(NamedTuple):
     gres_wanted: tuple[Gres, ...] = ()
     partition: str = "p"
     user: str = "u"
-    end_time: float | None = None
-    held: tuple[Gres, ...] | None = ()
 
 
 def gpus(value: str) -> tuple[Gres, ...]:
@@ -105,27 +103,6 @@ def test_no_nodes_and_no_jobs() -> None:
 
 def test_text() -> None:
     assert [text(one) for one in gpus("1g:2,3,nic/1")] == ["gpu:1g:2", "gpu:3", "nic:1"]
-
-
-def test_whom_it_waits_for() -> None:
-    jobs = [
-        Job("1", end_time=90.0, held=gpus("1g:2,3g:1")),
-        Job("2", end_time=50.0, held=gpus("1g:1")),
-        Job("3", end_time=99.0, held=gpus("nic/1")),
-        Job("4", end_time=99.0, held=()),
-        Job("5", end_time=None, held=gpus("shard/4")),
-        Job("6", end_time=70.0, held=None),
-    ]
-    found = holders(jobs)
-    assert found == (
-        Holder("2", "u", "gpu:1g:1", 50.0),
-        Holder("6", "u", "?", 70.0),
-        Holder("1", "u", "gpu:1g:2,gpu:3g:1", 90.0),
-        Holder("5", "u", "shard:4", None),
-    )
-    assert free_by(found) is None
-    assert free_by(found[:3]) == 90.0
-    assert free_by(()) == 0.0
 
 
 TYPES = ("1g.10gb", "1g.10gb+me", "3g.40gb")
