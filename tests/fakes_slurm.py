@@ -314,14 +314,16 @@ class FakeSlurmClient:
 
     def resume(self, name: str) -> None:
         node = self._known("resume", name)
-        if "INVALID_REG" in node.flags or not (node.down or "DRAIN" in node.flags):
+        if "INVALID_REG" in node.flags:
             raise SlurmRefused("slurm_update error: Invalid node state specified")
+        if not (node.down or "DRAIN" in node.flags):
+            return self._answer()
         node.flags -= {"DRAIN", "REBOOT_REQUESTED", "REBOOT_ISSUED"}
         node.down = False
         if self.cluster.release < _RECONFIGURES_GRES:
             node.reason = ""  # later releases leave it for a while
         self.cluster.schedule()
-        self._answer()
+        return self._answer()
 
     def reconfigure(self) -> None:
         self._ask("reconfigure")

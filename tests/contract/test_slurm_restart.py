@@ -78,6 +78,16 @@ def test_a_hanging_slurmctld_is_not_waited_for_longer_than_allowed(
     scene.client.nodes()
 
 
+def test_a_resume_that_is_refused_and_done(scene: RealScene) -> None:
+    """It is slurmctld's first question since it started: the node has not registered yet."""
+    scene.client.drain("n1", "why")
+    with scene.away(0.5):
+        scene.client.resume("n1")
+    node = scene.client.node("n1")
+    assert not node.drains
+    assert until(lambda: scene.client.node("n1").answers)
+
+
 def test_a_resume_whose_answer_was_lost_is_looked_for(scene: RealScene, hasty: CliClient) -> None:
     """slurmctld hears it, and says so to nobody: a second one would be refused."""
     scene.client.drain("n1", "why")

@@ -28,6 +28,7 @@ from slurm_mig.slurm.version import SlurmVersion
 T = TypeVar("T")
 NAMES_ACTIONS = SlurmVersion(26, 5, 0)  # of `scontrol reboot`
 _RESERVATIONS = ("scontrol", "--all", "--oneliner", "show", "reservation")
+_OUT = {"DRAIN", "DOWN"}  # a node with one of these takes no jobs until it is resumed
 _LONGEST = 60_000  # of a list of names in a command; with more, all nodes are asked for
 
 
@@ -102,7 +103,17 @@ class CliClient:
         self._again(update(name, f"reason={checked_reason(reason)}"))
 
     def resume(self, name: str) -> None:
-        """As the port. A second one would be refused: after a lost answer it looks first."""
+        """As the port. slurmctld may refuse what it has done: a node that has not registered
+        since slurmctld started is out of its drain all the same [seen: 22.05.8, 24.11.5].
+        """
+        try:
+            self._end_drain(name)
+        except SlurmRefused:
+            if self.node(name).state & _OUT:
+                raise
+
+    def _end_drain(self, name: str) -> None:
+        """A second one would be refused: after a lost answer it looks first."""
         words = update(name, "state=resume")
         self._once(words, lambda reads: _back(reads, name))
 
@@ -241,7 +252,7 @@ def _is_there(reads: Reads, name: str) -> bool:
 
 def _back(reads: Reads, name: str) -> bool:
     nodes = [node for node in reads.nodes([name]) if node.name == name]
-    return any(not node.state & {"DRAIN", "DOWN"} for node in nodes)
+    return any(not node.state & _OUT for node in nodes)
 
 
 def _reboots(reads: Reads, name: str) -> bool:

@@ -196,7 +196,7 @@ class SlurmClient(Protocol):
         """No more jobs for the node; overwrites who drained it, and why, before."""
 
     def resume(self, name: str) -> None:
-        """End a drain or a DOWN. Raises SlurmRefused where there is none, or INVALID_REG."""
+        """End a drain or a DOWN, if there is one. Raises SlurmRefused where it is INVALID_REG."""
 
     def down(self, name: str, reason: str) -> None:
         """Take the node down: its jobs are killed."""

@@ -90,8 +90,7 @@ class RpcClient(CliClient):
         """As the port."""
         self._modify(name, reason=checked_reason(reason))
 
-    def resume(self, name: str) -> None:
-        """As the port."""
+    def _end_drain(self, name: str) -> None:
         checked(name)
         self._patience.change(
             lambda _: self._try(lambda slurm: _change(slurm, name, state="RESUME")),

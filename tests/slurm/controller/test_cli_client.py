@@ -177,10 +177,16 @@ def test_what_is_refused_is_refused_at_once(new: New) -> None:
     assert len(commands.ran()) == 1
 
 
-def test_a_resume_that_was_heard_is_not_sent_twice(new: New, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said", ["Socket timed out on send/recv operation", "Invalid node state specified"]
+)
+def test_a_resume_that_was_carried_out_is_not_sent_twice(
+    new: New, tmp_path: Path, said: str
+) -> None:
     commands, client = new(JSON)
-    lost = "echo 'slurm_update error: Socket timed out on send/recv operation' >&2; exit 1"
-    commands.more("scontrol", f'case "$*" in *resume*) {lost};; esac')
+    commands.more(
+        "scontrol", f'case "$*" in *resume*) echo "slurm_update error: {said}" >&2; exit 1;; esac'
+    )
     node = json.loads((JSON / "nodes.json").read_text())
     for each in node["nodes"]:
         each["state"] = ["MIXED"]

@@ -162,9 +162,12 @@ def test_it_asks_again(client: RpcClient, module: Module) -> None:
     assert client.node("n1").name == "n1"
 
 
-def test_a_resume_that_was_heard_is_not_sent_twice(client: RpcClient, module: Module) -> None:
+@pytest.mark.parametrize("said", [LOST, STATE])
+def test_a_resume_that_was_carried_out_is_not_sent_twice(
+    client: RpcClient, module: Module, said: Exception
+) -> None:
     module.nodes["n1"]["state"] = "IDLE"
-    module.coming = [LOST]
+    module.coming = [said]
     client.resume("n1")
     assert module.changes == [{"state": "RESUME"}]
 
