@@ -48,10 +48,16 @@ def test_what_is_no_node_set(text: str) -> None:
         (["--resume", "n[1-2]"], "stand for themselves"),
         (["--status", "-f", "x.yaml"], "stand for themselves"),
         (["-f", "x.yaml", "--max-unavailable", "2"], "are for many nodes"),
-        (["-f", "x.yaml", "--run", "0a1b2c3d"], "are for many nodes"),
+        (["-f", "x.yaml", "--run", "0a1b2c3d"], "--run is for --status and --resume"),
         (["n[1-2]"], "give one of --file FILE and --rollback"),
         (["n[1-2]", "--rollback", "--max-unavailable", "0"], "say how many nodes"),
         (["n[1-2]", "--rollback", "--max-failures", "0"], "max-failures"),
+        (["n[1-2]", "-f", "x.yaml", "--run", "0a1b2c3d"], "--run is for --status and --resume"),
+        (["n[1-2]", "--rollback", "-c", "x", "--by", "reboot"], "--config is of a FILE"),
+        (["--rollback", "--by", "reboot"], "are for many nodes: name them"),
+        (["--status", "--smoke"], "--status changes nothing"),
+        (["--status", "--timeout", "5"], "--status changes nothing"),
+        (["--resume", "--dry-run"], "stand for themselves"),
     ],
 )
 def test_what_contradicts_itself(

@@ -14,8 +14,16 @@ from slurm_mig.errors import SlurmNotAnswering, SlurmRefused
 from slurm_mig.reconfigure.fleet import rebooted
 from slurm_mig.reconfigure.fleet.engine import FleetEvent, FleetRun, Look
 from slurm_mig.reconfigure.fleet.ordering import Ordering
-from slurm_mig.reconfigure.fleet.rebooted import QUIET, WAIT, Seen, Watch
-from slurm_mig.reconfigure.fleet.record import LOST, NOTHING, ORDERED, REFUSED, NodeEntry, RunRecord
+from slurm_mig.reconfigure.fleet.rebooted import QUIET, TESTED, WAIT, Seen, Watch
+from slurm_mig.reconfigure.fleet.record import (
+    DONE,
+    LOST,
+    NOTHING,
+    ORDERED,
+    REFUSED,
+    NodeEntry,
+    RunRecord,
+)
 from slurm_mig.reconfigure.reboot.desired import Order
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.waiting import job_json, told
@@ -48,7 +56,7 @@ class RebootEngine:
 
     def look(self, record: RunRecord, names: Sequence[str]) -> list[Look]:
         """As the port. What the node itself would say is not known from here."""
-        self._ordering.must_be_possible(record)
+        self._ordering.must_be_possible()
         by = "`scontrol reboot`"
         if self._ordering.takes_actions():
             by += f", by PowerAction {record.label} if there is one"
@@ -73,6 +81,8 @@ class RebootEngine:
         name = entry.name
         order = self._ordering.order_of(name, run.record.run_id) or Order(run.record.run_id, "")
         seen = Seen("") if found is None else rebooted.see(found.get(name), order)
+        if seen.outcome == DONE:
+            seen = self._looked_again(name, order)
         for_s, emptied_s = watch.seen(name, seen.phase)
         _tell(run, entry, seen)
         if seen.outcome:
@@ -88,6 +98,13 @@ class RebootEngine:
         elif emptied_s > self._timeout_s:
             shown = "slurmctld does not answer" if found is None else _shown(found.get(name))
             self._end(run, name, LOST, f"not back {emptied_s:.0f} s after it was emptied: {shown}")
+
+    def _looked_again(self, name: str, order: Order) -> Seen:
+        """It is in service: for test jobs only, it may be, which then may have failed meanwhile."""
+        if self._ordering.is_tested(name):
+            return Seen(TESTED)
+        states = self._ordering.states([name])
+        return Seen("") if states is None else rebooted.see(states.get(name), order)
 
     def _waits(self, run: FleetRun, entry: NodeEntry, for_s: float, order: Order) -> None:
         """For its jobs: cancelled, or not waited for any more, when it is time."""
