@@ -30,7 +30,6 @@ from slurm_mig.slurm.records.refusals import same_to_slurm
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
-_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
 DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
 
 
@@ -63,9 +62,7 @@ class NodePublisher:
             "gres_conf": path,
             "label": label,
             "autodetect": autodetect_of(text, self._node),
-            "types": "profile"
-            if any(_SHORT.match(one.type or "") for one in node.gres)
-            else "full",
+            "types": "profile" if paper.has_short_types(node) else "full",
         }
         return {**notes, **({"conf": self._former_words()} if way in DELETES else {})}
 

@@ -78,6 +78,10 @@ def test_it_goes_on_when_the_command_dies(cluster: Cluster) -> None:
 
 
 def test_back_to_what_each_had(cluster: Cluster) -> None:
+    """Looked at before: what slurmctld tells of it, and that only the nodes know the rest."""
+    shown = by.run(cluster, by.wish("n[1-2]", "mixed", "--dry-run"))
+    change = "NVIDIA H100 80GB HBM3, 1 or more: 7x1g.10gb -> 3g.40gb + 2g.20gb + 2x1g.10gb"
+    assert [f"  {name}  {change}" in shown.stdout for name in BOTH] == [True, True]
     words = fleets.command("n[1-2]", "--rollback", "--by", "reboot", "--max-unavailable", "2")
     done = by.run(cluster, words)
     assert done.returncode == 0

@@ -5,13 +5,13 @@ runs our RebootProgram there. From then on each node is on its own: it comes to 
 anybody waits for it or not. What is waited for here is what slurmctld says (rebooted.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from slurm_mig.errors import SlurmNotAnswering, SlurmRefused
-from slurm_mig.reconfigure.fleet import rebooted
+from slurm_mig.reconfigure.fleet import prospects, rebooted
 from slurm_mig.reconfigure.fleet.engine import FleetEvent, FleetRun, Look
 from slurm_mig.reconfigure.fleet.ordering import Ordering
 from slurm_mig.reconfigure.fleet.rebooted import QUIET, TESTED, WAIT, Seen, Watch
@@ -26,7 +26,7 @@ from slurm_mig.reconfigure.fleet.record import (
 )
 from slurm_mig.reconfigure.reboot.desired import Order
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.waiting import job_json, told
+from slurm_mig.reconfigure.waiting import job_json, told, told_one
 from slurm_mig.reconfigure.world import Options, Pauses
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
@@ -55,21 +55,18 @@ class RebootEngine:
         self._ordering.forget(run.record)
 
     def look(self, record: RunRecord, names: Sequence[str]) -> list[Look]:
-        """As the port. What the node itself would say is not known from here."""
+        """As the port, by what slurmctld has: nobody asks the nodes."""
         self._ordering.must_be_possible()
-        by = "`scontrol reboot`"
-        if self._ordering.takes_actions():
-            by += f", by PowerAction {record.label} if there is one"
+        foretell = prospects.foreteller(record, self._client.version())
         nodes = {node.name: node for node in self._client.nodes(names)}
-        return [self._look(nodes[name], record.run_id, by) for name in names]
+        return [self._look(nodes[name], record.run_id, foretell) for name in names]
 
-    def _look(self, node: NodeState, run_id: str, by: str) -> Look:
+    def _look(self, node: NodeState, run_id: str, foretell: Callable[[NodeState], Look]) -> Look:
         if problem := rebooted.forbids(node, run_id):
             return Look(node.name, {}, problem)
-        jobs = [job_json(job) for job in self._client.jobs_on(node.name)]
-        does = [f"{by}; now it has {rebooted.gpus_text(node) or 'no gpus'}"]
-        known = {"changes": True, "does": does, "way": NAME, "jobs": jobs}
-        return Look(node.name, {**known, "gpu_count": None, "types": None})
+        found = foretell(node)
+        jobs = [{**job_json(job), "text": told_one(job)} for job in self._client.jobs_on(node.name)]
+        return found._replace(told={**found.told, "way": NAME, "jobs": jobs} if found.told else {})
 
     def _look_at(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import Refused
+from slurm_mig.reconfigure.fleet.engine import Look
 from slurm_mig.reconfigure.fleet.record import RunRecord
 from tests.reconfigure.fleet.rebootings import Rebooting
 from tests.reconfigure.worlds import Killed
@@ -324,17 +325,53 @@ def test_what_was_to_be_recovered_from_another_run(made: Made) -> None:
     assert "slurm-mig recover [11111111]" in record.node("n01").problem
 
 
+H100 = "nvidia_h100_80gb_hbm3"
+IS_MIXED = f"gpu:{H100}_3g.40gb:1,gpu:{H100}_2g.20gb:1,gpu:{H100}_1g.10gb:2"
+
+
 def test_what_would_be_done(made: Made) -> None:
-    fleet = made(2, 2, release="26.05.5")
+    fleet = made(4, 2, release="26.05.5")
+    nodes = fleet.slurm.nodes
+    nodes["n01"].gres = f"gpu:{H100}_1g.10gb:7"
     fleet.slurm.submit("", "n01")
-    fleet.slurm.nodes["n02"].down = True
-    one, two = fleet.engine().look(fleet.record, ["n01", "n02"])
+    nodes["n02"].down = True
+    nodes["n03"].gres = IS_MIXED
+    one, two, three, four = fleet.engine().look(fleet.record, sorted(nodes))
     assert [job["shown"] for job in one.told["jobs"]] == ["1"]
+    assert one.told["jobs"][0]["text"].startswith("job 1 of root")
     assert one.told["does"] == [
-        "`scontrol reboot`, by PowerAction mixed if there is one; now it has 1g.10gb:7"
+        "NVIDIA H100 80GB HBM3, 1 or more: 7x1g.10gb -> 3g.40gb + 2g.20gb + 2x1g.10gb"
     ]
+    assert (one.told["changes"], one.told["gpu_count"], one.told["exact"]) == (True, 1, False)
+    assert (one.told["way"], one.told["has_types"]) == ("reboot", {f"{H100}_1g.10gb": 7})
+    assert "whether MIG has to be switched on" in one.told["unknown"][0]
+    assert two == Look("n02", {}, two.problem)
     assert two.problem.startswith("it is DOWN")
+    assert three.told["changes"] is False
+    assert "as wanted, by Slurm's word: it is emptied all the same" in three.told["does"][0]
+    assert three.told["types"] == three.told["has_types"]
+    assert (four.told["changes"], four.told["types"]) == (True, None)
+    assert four.told["does"] == ["now it has 1g.10gb:7"]
+    assert four.told["unknown"][0].startswith("what it would have: by its types it may have NVIDIA")
     assert "reboot" not in fleet.slurm.commands
+
+
+def test_what_cannot_be_had_is_told_before(made: Made) -> None:
+    fleet = made(1, 1)
+    fleet.slurm.nodes["n01"].gres = "gpu:nvidia_a100-sxm4-40gb:2"
+    text = fleet.record.text.replace("3g.40gb: 1, 2g.20gb: 1, 1g.10gb: 2", "3g.20gb: 3")
+    (one,) = fleet.engine().look(fleet.record._replace(text=text), ["n01"])
+    assert "NVIDIA A100-SXM4-40GB: 3 3g.20gb wanted, of which this GPU holds 2" in one.problem
+    assert one.told == {}
+
+
+def test_what_a_rollback_would_do_only_the_node_knows(made: Made) -> None:
+    fleet = made(1, 1)
+    fleet.turn_back()
+    (one,) = fleet.engine().look(fleet.record, ["n01"])
+    assert one.told["does"] == ["now it has 1g.10gb:7"]
+    assert one.told["types"] is None
+    assert one.told["unknown"][0] == "what it would have: what it had before is kept on the node"
 
 
 def test_slurmctld_is_away_for_a_while(made: Made) -> None:
