@@ -95,8 +95,8 @@ class NodePublisher:
         """As the port."""
         if not back:
             telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
-        self._write(name, notes, conf=notes["way"] not in DELETES)
-        self._tell_slurm(notes["way"])
+        seen = self._write(name, notes, conf=notes["way"] not in DELETES)
+        self._tell_slurm(notes["way"], seen)
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
@@ -118,18 +118,16 @@ class NodePublisher:
         request = Request(_options(notes), notes["label"] or None, False, self._root)
         return for_node(self._discovered(), request)
 
-    def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
-        """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
+    def _write(self, name: str, notes: Notes, *, conf: bool) -> int | None:
+        """Write gres.conf and, with `conf`, slurm.conf; the rest as telling.write()."""
         made = self.made(notes)
         wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
         gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
-        telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
+        return telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
 
-    def _tell_slurm(self, way: str) -> None:
-        if way == Kind.RECONFIGURE.value:
-            self._client.reconfigure()
-        elif way == Kind.RESTART.value:
-            telling.restart_slurmctld(self._conf, self._settings)
+    def _tell_slurm(self, way: str, seen: int | None) -> None:
+        if way not in DELETES:
+            telling.tell(self._conf, way, seen, self._client, self._settings)
         else:
             try:
                 self._client.delete_node(self._node)

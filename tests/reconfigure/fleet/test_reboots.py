@@ -212,7 +212,7 @@ def test_back_to_what_each_had(made: Made, release: str) -> None:
     fleet.slurm.actions.add("mixed")
     fleet.run()
     fleet.turn_back()
-    said = []
+    said: list[str] = []
     fleet.slurm.reboot_program = _listening(fleet, said)
     assert set(outcomes(fleet.run())) == {"done"}
     assert all(fleet.is_right(name) for name in fleet.members)
