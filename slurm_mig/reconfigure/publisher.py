@@ -36,6 +36,8 @@ DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
 class NodePublisher:
     """As world.Publisher. `slurm_conf` is the file that this node reads."""
 
+    gather_s = 0.0  # as of telling.tell()
+
     def __init__(
         self,
         root: Path,
@@ -127,7 +129,8 @@ class NodePublisher:
 
     def _tell_slurm(self, way: str, seen: int | None) -> None:
         if way not in DELETES:
-            telling.tell(self._conf, way, seen, self._client, self._settings)
+            known = self._client, self._settings
+            telling.tell(self._conf, way, seen, *known, gather_s=self.gather_s)
         else:
             try:
                 self._client.delete_node(self._node)

@@ -51,19 +51,27 @@ def end(root: Path, name: str) -> None:
 
 
 def tell(
-    conf: Path, way: str, seen: int | None, client: SlurmClient, settings: ReconfigureSettings
+    conf: Path,
+    way: str,
+    seen: int | None,
+    client: SlurmClient,
+    settings: ReconfigureSettings,
+    *,
+    gather_s: float = 0.0,
 ) -> None:
     """Have slurmctld read its files, unless it has since they were written. Raises SlurmMigError.
 
     By `way`: as it runs, or by the site's command that restarts it. One after the other: a
-    slurmctld that only starts is no good to stop.
+    slurmctld that only starts is no good to stop. `gather_s`: others are given that long to write
+    too, before it is done.
     """
 
     def restart() -> None:
         must(settings.slurmctld_restart_command, settings.command_timeout_s)
 
+    wait_s = settings.publish_timeout_s + settings.command_timeout_s
     act = restart if way == Kind.RESTART.value else client.reconfigure
-    told.tell(conf, way, seen, act, settings.publish_timeout_s + settings.command_timeout_s)
+    told.tell(conf, way, seen, act, wait_s, gather_s)
 
 
 def _before(name: str) -> str:

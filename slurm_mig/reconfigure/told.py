@@ -8,6 +8,7 @@ writing. Where a number cannot be read, or was never written, everybody tells by
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from slurm_mig.reconfigure.sidecar import held, sidecar
 
 _LIMIT = 4096
+_TRIES, _PAUSE_S = 10, 0.02
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -37,22 +39,37 @@ def begun(conf: Path) -> int | None:
     except OSError:
         return None
     try:
-        found = _read(handle)
+        for _ in range(_TRIES):  # who writes it empties it first
+            if (found := _read(handle)) is not None:
+                return found.begun
+            time.sleep(_PAUSE_S)
     finally:
         os.close(handle)
-    return None if found is None else found.begun
+    return None
 
 
-def tell(conf: Path, way: str, seen: int | None, act: Callable[[], object], wait_s: float) -> bool:
+def tell(
+    conf: Path,
+    way: str,
+    seen: int | None,
+    act: Callable[[], object],
+    wait_s: float,
+    gather_s: float = 0.0,
+) -> bool:
     """Tell slurmctld by `act`; False: another one has, since begun() said `seen`.
 
-    `way`: what is done, for only the same will do. `seen` None: tell in any case. Raises Refused
-    when another one is at it for `wait_s`, and what `act` raises.
+    `way`: what is done, for only the same will do. `seen` None: tell in any case. Who writes
+    within `gather_s` is served too. Raises Refused when another one is at it for `wait_s`, and
+    what `act` raises.
     """
     with held(_name(conf), wait_s, f"has slurmctld read {conf}") as handle:
-        found = _read(handle) or Numbers()
+        found = _read(handle)
+        if found is None:  # a new file: who comes meanwhile is to find a number in it
+            found = Numbers()
+            _write(handle, found)
         if seen is not None and found.done.get(way, 0) > seen:
             return False
+        time.sleep(gather_s)
         ours = found.begun + 1
         _write(handle, found._replace(begun=ours))
         act()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slurm_mig.errors import Refused, SlurmMigError
 from slurm_mig.reconfigure.loop import Ended
+from slurm_mig.reconfigure.publisher import NodePublisher
 from slurm_mig.reconfigure.reboot import desired, worker
 from slurm_mig.reconfigure.reboot.desired import Order, Wanted
 from slurm_mig.reconfigure.reboot.program import Named, Task, by_hand, decide, node_name
@@ -16,6 +17,12 @@ from slurm_mig.reconfigure.world import Event, Options
 from slurm_mig.slurm.controller.client import NodeState
 
 _LONGEST = 250  # of a reason; accounting keeps 255 bytes
+
+
+class GatheringPublisher(NodePublisher):
+    """Those of a wave that were idle come to publish at about the same time."""
+
+    gather_s = 0.5
 
 
 def task_of(root: Path, named: Named | None) -> tuple[str, Task | None]:
@@ -38,7 +45,7 @@ def carry_out(
     """Carry an order out that task_of() has found. Raises SlurmMigError without a slurm.conf."""
     node, chosen = node_name(os.environ), load(root)
     options = Options(keep_what_failed=True)
-    name, world = world_of(root, node, options, tell)
+    name, world = world_of(root, node, options, tell, GatheringPublisher)
     try:
         task = _found_again(root, node, chosen, order, named)
     except SlurmMigError as why:
