@@ -71,9 +71,10 @@ def tell(
             return False
         time.sleep(gather_s)
         ours = found.begun + 1
-        _write(handle, found._replace(begun=ours))
+        numbered = _write(handle, found._replace(begun=ours))
         act()
-        _write(handle, Numbers(ours, {**found.done, way: ours}))
+        if numbered:  # else somebody may have looked, and not seen that this one had begun
+            _write(handle, Numbers(ours, {**found.done, way: ours}))
     return True
 
 
@@ -91,8 +92,13 @@ def _read(handle: int) -> Numbers | None:
         return None
 
 
-def _write(handle: int, numbers: Numbers) -> None:
+def _write(handle: int, numbers: Numbers) -> bool:
+    """Whether it could be: without a number the telling serves nobody else, and no more."""
     data = json.dumps({"version": 1, **numbers._asdict()}).encode()
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, data, 0)
-    os.fsync(handle)
+    try:
+        os.ftruncate(handle, 0)
+        whole = os.pwrite(handle, data, 0) == len(data)
+        os.fsync(handle)
+    except OSError:
+        return False
+    return whole

@@ -154,6 +154,26 @@ def test_a_dynamic_node(tmp_path_factory: pytest.TempPathFactory, slurm: str) ->
 
 
 @pytest.mark.system
+def test_test_jobs_run_before_the_node_takes_others(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """They are waited for: the node is in service then, and yet not at its end."""
+    folder = tmp_path_factory.mktemp("reboot") / "c"
+    with by.up(folder, 1, slurm="24.11") as cluster:
+        done = by.run(cluster, by.wish("n1", "mixed", "--smoke"))
+        assert done.returncode == 0
+        assert by.log(cluster, "n1").index("SMOKE ended") < by.log(cluster, "n1").index("n1: done")
+        by.must_have(cluster, ["n1"], on.MIXED)
+        config = cluster.node("n1").root / "etc/slurm-mig/config.toml"
+        config.write_text(f'{config.read_text()}smoke_command = ["/bin/false"]\n')
+        failed = by.run(cluster, by.wish("n1", "seven", "--smoke"))
+        assert failed.returncode == 1
+        assert fleets.stages(cluster) == {"n1": "drained"}
+        assert "test jobs" in by.reason(cluster, "n1")
+        assert fleets.live(cluster, "n1") == on.MIXED
+
+
+@pytest.mark.system
 def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Ordered by the command, and by hand, where a file of the site's has what it names."""
     folder = tmp_path_factory.mktemp("reboot") / "c"
@@ -163,6 +183,8 @@ def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> No
             f"PowerAction={label} Location=slurmd Program={program.format(label)}\n"
             for label in on.LAYOUTS
         ]
+        back = f'"{by.PROGRAM} --rollback"'
+        lines.append(f"PowerAction=back Location=slurmd Program={back}\n")
         with (cluster.conf / "slurm.conf").open("a") as conf:
             conf.write("".join(lines))
         by.scontrol(cluster, "reconfigure")
@@ -176,3 +198,6 @@ def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> No
         hooking.wait_for(lambda: fleets.live(cluster, "n1") == on.SEVEN, "slices", cluster)
         by.must_have(cluster, ["n1"], on.SEVEN)
         assert by.rebooted(cluster) == []
+        by.scontrol(cluster, "reboot", "ASAP", "nextstate=RESUME", "action=back", "n1")
+        hooking.wait_for(lambda: fleets.live(cluster, "n1") == on.MIXED, "slices", cluster)
+        by.must_have(cluster, ["n1"], on.MIXED)
