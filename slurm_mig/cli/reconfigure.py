@@ -71,7 +71,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401
     A run whose command was cut short goes on with --resume, from another shell too.
 
     With --by reboot nobody logs in: Slurm empties the nodes and runs its RebootProgram there,
-    which is to be slurm-mig's (hooks/reboot). See docs/reconfigure.md.
+    which is to be slurm-mig's (hooks/reboot). All options go with it; --dry-run then tells what
+    slurmctld's types and the known GPU models say, for no node is asked. See docs/reconfigure.md.
     """
     return _do(root_of(ctx), Given(**given))
 
