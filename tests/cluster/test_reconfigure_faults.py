@@ -336,6 +336,9 @@ def test_what_slurm_reads_is_edited_by_hand_meanwhile(
 def test_back_to_what_was_before_the_last_one(cluster: Cluster, wish: Wish) -> None:
     assert on.reconfigure(cluster, wish.label).returncode == 0
     words = [*on.command(wish.label)[:5], "--rollback"]
+    shown = cluster.exec("n1", [*words, "--dry-run"], check=False, timeout_s=120)
+    assert "comes  " in shown.stdout, shown
+    assert on.live(cluster) != wish.before
     done = cluster.exec("n1", words, check=False, timeout_s=120)
     assert done.returncode == 0, done
     on.must_have(cluster, wish.before)
