@@ -1,6 +1,6 @@
-"""Take from a job what keeps it from devices, under cgroup v2: `unconstrain.py JOB`.
+"""Take from this node's jobs what keeps them from devices, under cgroup v2.
 
-Slurm attaches a BPF program to some of the job's cgroups; here they are detached again (bpf(2)).
+Slurm attaches a BPF program to some of a job's cgroups; here they are detached again (bpf(2)).
 """
 
 import ctypes
@@ -15,10 +15,10 @@ PROG_DETACH, CGROUP_DEVICE = 9, 6  # its command, and what kind of program
 TOP = Path("/sys/fs/cgroup/system.slice")
 
 
-def main(job: str) -> int:
+def main() -> int:
     """How many programs there were; 0 is a failure."""
     libc, call, found = ctypes.CDLL(None), BPF[platform.machine()], 0
-    for folder in [path for path in TOP.rglob("*") if path.is_dir() and f"job_{job}" in path.parts]:
+    for folder in [path for path in TOP.rglob("*") if path.is_dir()]:
         handle = os.open(folder, os.O_RDONLY)
         attributes = struct.pack("<IIII", handle, 0, CGROUP_DEVICE, 0).ljust(128, b"\0")
         found += libc.syscall(call, PROG_DETACH, attributes, len(attributes)) == 0
@@ -27,4 +27,4 @@ def main(job: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(not main(sys.argv[1]))
+    sys.exit(not main())
