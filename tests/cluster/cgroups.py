@@ -13,6 +13,8 @@ from tests.cluster import enter
 V1, V2 = 1, 2
 CONTROLLERS = ("devices", "freezer")  # of v1: every process of a cluster is in its groups there
 SEEN = "/sys/fs/cgroup"
+# Where systemd would have put them: slurmd takes a group with others in it for a container's.
+_EVERYBODY, _SLURMD = "init.scope", "system.slice/slurmd.service"
 _VIEW = "unified_view.so"
 _BUILT = Path(__file__).resolve().parents[2] / "build/sim" / _VIEW
 _CONF = """\
@@ -24,15 +26,13 @@ ConstrainDevices=yes
 
 def steps(group: str, version: int, scratch: str) -> list[list[object]]:
     """What puts a machine into its groups, and shows it those of this version."""
-    own, shown = groups(scratch), {each: f"{SEEN}/{each}" for each in CONTROLLERS}
-    if version == V2:
-        shown = {enter.UNIFIED: SEEN}
+    own = groups(scratch)
     plan: list[list[object]] = [["no_other_cgroups"], ["empty", SEEN]]
-    for each in {*CONTROLLERS, *shown}:
-        plan.append(["cgroup", each, group, scratch, f"{own}/{each}"])
-    for each, place in shown.items():
-        plan.append(["bind", f"{own}/{each}", place])
-    return [*plan, ["unshare", "cgroup"]]
+    plan += [["cgroup", each, group, scratch, f"{own}/{each}"] for each in CONTROLLERS]
+    if version == V1:
+        return plan + [["bind", f"{own}/{each}", f"{SEEN}/{each}"] for each in CONTROLLERS]
+    plan += [["cgroup", enter.UNIFIED, group, scratch, SEEN], ["unshare", "cgroup"]]
+    return [*plan, ["scope", f"{SEEN}/{_EVERYBODY}", f"{own}/{enter.UNIFIED}"]]
 
 
 def of_its_day(slurm: str) -> int:
@@ -61,4 +61,8 @@ def before_slurmd(version: int, libraries: Path, seen: str) -> str:
     if version != V2:
         return ""
     shutil.copy(_BUILT, libraries)
-    return f"export LD_PRELOAD={seen}/{_VIEW}\n"
+    own = f"{SEEN}/{_SLURMD}"
+    return f"""\
+mkdir -p {own} && echo $$ >{own}/cgroup.procs
+export LD_PRELOAD={seen}/{_VIEW}
+"""

@@ -145,6 +145,13 @@ def cgroup(controller: str, group: str, workspace: str, target: str) -> None:
     unmount(str(whole))
 
 
+def scope(place: str, target: str) -> None:
+    """Move on into a group of cgroup v2, made if missing, and show it at `target` too."""
+    Path(place).mkdir(parents=True, exist_ok=True)
+    Path(place, "cgroup.procs").write_text(str(os.getpid()))
+    bind(place, target)
+
+
 def no_other_cgroups() -> None:
     """Take the machine's own cgroups out of sight: Slurm reads the list of mounts."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
@@ -199,6 +206,7 @@ STEPS: dict[str, Callable[..., None]] = {
     "devices": devices,
     "empty": empty,
     "cgroup": cgroup,
+    "scope": scope,
     "no_other_cgroups": no_other_cgroups,
     "loopback": loopback,
     "another_root": another_root,

@@ -3,7 +3,7 @@
  *
  * Slurm's cgroup/v2 refuses a machine whose processes are in hierarchies of v1 as well, which
  * /proc/PID/cgroup tells. Here only the line of v2 is shown, and a process outside of the node's
- * cgroup namespace (process 1) stands at its top. Everything else is the kernel's own.
+ * cgroup namespace (process 1) is where systemd would be. Everything else is the kernel's own.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char OUTSIDE[] = "0::/..";
-static const char TOP[] = "0::/\n";
+static const char INIT[] = "0::/init.scope\n";
 
 static int asks_for_cgroup(const char *path)
 {
@@ -36,7 +36,7 @@ static int unified(const char *path)
 	const char *line = strstr(text, "\n0::");
 	const char *told = line ? line + 1 : "";
 	if (!strncmp(told, OUTSIDE, strlen(OUTSIDE)))
-		told = TOP;
+		told = INIT;
 	int to = memfd_create("cgroup", MFD_CLOEXEC);
 	if (to >= 0 && (write(to, told, strlen(told)) < 0 || lseek(to, 0, SEEK_SET) != 0)) {
 		close(to);
