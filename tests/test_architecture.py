@@ -108,6 +108,7 @@ PURE = {
     "system.printable",
     "usage.figures",
     "usage.monitor.adding",
+    "usage.monitor.curve",
     "usage.monitor.energy",
     "usage.monitor.snapshot",
     "usage.jobstats.blob",
