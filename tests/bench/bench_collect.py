@@ -21,7 +21,7 @@ from slurm_mig.usage.store.filters import Filters
 from slurm_mig.usage.store.query import rows
 from slurm_mig.usage.store.totals import totals
 from tests.usage.store import postgres
-from tests.usage.store.made import record, slice_
+from tests.usage.store.made import record, slice_, usage
 
 RECORDS = 1_000_000
 PROFILES = ("1g.10gb", "2g.20gb", "3g.40gb", None)
@@ -46,9 +46,20 @@ def write(file: Path, numbers: range) -> None:
                 node=f"n{number % NODES:02}",
                 start=end - 3600,
                 end=end,
-                slices=[slice_(profile=PROFILES[number % 4])],
+                slices=[slice_(profile=PROFILES[number % 4], usage=usage(curve=curve(rng)))],
             )
             out.write(json.dumps(made, separators=(",", ":")) + "\n")
+
+
+def curve(rng: random.Random) -> dict[str, object]:
+    """Of a long job, as long as a record can have it, on average."""
+    steps = range(36)
+    return {
+        "from_s": 0.412,
+        "bucket_s": 160.0,
+        "memory_peak_mib": [rng.randrange(40_000) for _ in steps],
+        "sm_mean": [round(rng.random(), 2) for _ in steps],
+    }
 
 
 def timed(act: Callable[[], object]) -> float:

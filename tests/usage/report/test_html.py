@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from slurm_mig.usage.report.html import html
-from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import overview
 from slurm_mig.usage.report.overview_page import overview_page
@@ -83,9 +82,13 @@ def test_names_of_users_are_text() -> None:
 
 
 def test_the_page_of_a_job() -> None:
-    (usage,) = jobs(made.rows(*JOBS["requeued"]))
+    (usage,) = made.job_usages(*JOBS["requeued"])
     parsed = Parsed(html(job_page(usage, UTC), ""))
-    assert len(parsed.all("svg")) == 3
+    assert len(parsed.all("svg")) == len(parsed.all("figure")) == 6
+    ids = parsed.ids()
+    assert len(ids) == len(set(ids))
+    for plot in parsed.all("svg"):
+        assert set(str(plot.attributes["aria-labelledby"]).split()) <= set(ids)
     assert "12% on average, 24% at most" in parsed.within("td")
     assert any("1g.10gb would have done" in text for text in parsed.within("p"))
 
@@ -100,5 +103,5 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
 @given(MANY)
 def test_any_records_make_a_well_formed_page(records: list[made.Tree]) -> None:
     Parsed(report(*records))
-    for usage in jobs(made.rows(*records)):
+    for usage in made.job_usages(*records):
         Parsed(html(job_page(usage, UTC), ""))
