@@ -38,7 +38,8 @@ def test_of_each_slice_that_has_one() -> None:
 
 
 def test_parts_may_be_unknown() -> None:
-    for changes in ({"from_s": None}, {"memory_peak_mib": None}, {"sm_mean": None}):
+    for name in ("from_s", "memory_peak_mib", "sm_mean"):
+        changes: dict[str, Any] = {name: None}
         (found,) = curves_of(line(with_curve({**TOLD, **changes}))).values()
         assert found == CURVE._replace(**changes)
 
