@@ -40,7 +40,7 @@ def _bucket(row: Row, at_s: float) -> int:
     since_s = at_s - row[CURVE_FROM_S]
     while since_s >= BUCKETS * row[BUCKET_S]:
         _double(row)
-    return min(int(since_s / row[BUCKET_S]), BUCKETS - 1)
+    return min(max(int(since_s / row[BUCKET_S]), 0), BUCKETS - 1)
 
 
 def _double(row: Row) -> None:

@@ -222,6 +222,17 @@ def test_activity_before_the_first_look_is_not_kept() -> None:
     assert sum(row.part(sums.BUSY_S, BUCKETS)) == 5.0
 
 
+def test_a_clock_that_went_back_touches_no_other_number() -> None:
+    job = sums.new([*KEYS, (0, 10, 0)], PERIOD_S)
+    first, row = job.slices
+    curve.see_memory(row, 5.0, 1000.0, PERIOD_S)
+    curve.see_memory(row, 7.0, 10.0, PERIOD_S)
+    curve.see_busy(row, 1.0, 10.0, 15.0)
+    assert row.part(sums.TOPS, BUCKETS) == [8.0] + [0.0] * 47
+    assert not any(row.part(sums.BUSY, 2 * BUCKETS))
+    assert not any(first.part(sums.SAMPLES, sums.SLICE - sums.SAMPLES))
+
+
 def test_a_row_stays_as_long_whatever_comes() -> None:
     looks = [Look(float(2**number), 1.0, 1.0) for number in range(60)]
     row = kept(looks)

@@ -89,6 +89,14 @@ def test_the_page_of_a_job() -> None:
     assert len(ids) == len(set(ids))
     for plot in parsed.all("svg"):
         assert set(str(plot.attributes["aria-labelledby"]).split()) <= set(ids)
+    assert len(parsed.all("details")) == 3
+    captions = [said for said in parsed.within("caption") if "over time, in figures" in said]
+    assert len(captions) == 3
+    assert "3.1 GiB" in parsed.within("td")
+    assert "over time: 0 to 3.1 GiB. SMs over time: 0 to 24%. time: 10 min" in " ".join(
+        parsed.within("desc")
+    )
+    assert html(job_page(usage, UTC), "").startswith("<!doctype html>")
     assert "12% on average, 24% at most" in parsed.within("td")
     assert any("1g.10gb would have done" in text for text in parsed.within("p"))
 
