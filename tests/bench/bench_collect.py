@@ -18,7 +18,7 @@ from slurm_mig.usage.report.stored import Stored
 from slurm_mig.usage.store.collect import collect
 from slurm_mig.usage.store.database import Store, opened
 from slurm_mig.usage.store.filters import Filters
-from slurm_mig.usage.store.query import rows
+from slurm_mig.usage.store.query import curves, rows
 from slurm_mig.usage.store.totals import totals
 from tests.usage.store import postgres
 from tests.usage.store.made import record, slice_, usage
@@ -78,6 +78,7 @@ def questions(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "the last 30 days, by account", lambda: totals(store, month, ["account"])
     yield "one user, by profile", lambda: totals(store, Filters(users=("user7",)), ["profile"])
     yield "the rows of one job", lambda: list(rows(store, Filters(job_ids=(4242,))))
+    yield "the curves of one job", lambda: curves(store, Filters(job_ids=(4242,)))
     yield "the rows of one user", lambda: list(rows(store, Filters(users=("user7",))))
     yield "a whole report, all, by user", lambda: overview(Stored(store, Filters()), "user")
     yield "a whole report, all, by profile", lambda: overview(Stored(store, Filters()), "profile")
