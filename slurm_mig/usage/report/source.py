@@ -5,7 +5,7 @@ from typing import Protocol
 
 from slurm_mig.usage.report.adding import added
 from slurm_mig.usage.store.asking import Total
-from slurm_mig.usage.store.nouns import Held
+from slurm_mig.usage.store.nouns import Curves, Held
 
 
 class Source(Protocol):
@@ -14,18 +14,25 @@ class Source(Protocol):
     def rows(self) -> Iterator[Held]:
         """By end, job id, record id and position."""
 
+    def curves(self) -> Curves:
+        """The curves of these slices, by (record id, position); for the rows of single jobs."""
+
     def totals(self, *by: str) -> list[Total]:
         """Summed by the values of `by`, the most slice hours first; by nothing: one, or none."""
 
 
 class Rows:
-    """Rows that somebody has read already, such as from files."""
+    """Rows that somebody has read already, such as from files; `curves` as far as wanted."""
 
-    def __init__(self, rows: Iterable[Held]) -> None:
+    def __init__(self, rows: Iterable[Held], curves: Curves | None = None) -> None:
         self._rows = sorted(rows, key=_place)
+        self._curves = curves or {}
 
     def rows(self) -> Iterator[Held]:
         return iter(self._rows)
+
+    def curves(self) -> Curves:
+        return self._curves
 
     def totals(self, *by: str) -> list[Total]:
         return added(self._rows, by)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from slurm_mig.usage.store import query, totals
 from slurm_mig.usage.store.asking import Filters, Total
 from slurm_mig.usage.store.database import Store
-from slurm_mig.usage.store.nouns import Held
+from slurm_mig.usage.store.nouns import Curves, Held
 
 
 class Stored:
@@ -17,6 +17,9 @@ class Stored:
 
     def rows(self) -> Iterator[Held]:
         return query.rows(self._store, self._filters)
+
+    def curves(self) -> Curves:
+        return query.curves(self._store, self._filters)
 
     def totals(self, *by: str) -> list[Total]:
         return totals.totals(self._store, self._filters, by)
