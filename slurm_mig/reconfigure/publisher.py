@@ -30,12 +30,13 @@ from slurm_mig.slurm.records.refusals import same_to_slurm
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
-_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
 DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
 
 
 class NodePublisher:
     """As world.Publisher. `slurm_conf` is the file that this node reads."""
+
+    gather_s = 0.0  # as of telling.tell()
 
     def __init__(
         self,
@@ -63,9 +64,7 @@ class NodePublisher:
             "gres_conf": path,
             "label": label,
             "autodetect": autodetect_of(text, self._node),
-            "types": "profile"
-            if any(_SHORT.match(one.type or "") for one in node.gres)
-            else "full",
+            "types": "profile" if paper.has_short_types(node) else "full",
         }
         return {**notes, **({"conf": self._former_words()} if way in DELETES else {})}
 
@@ -98,8 +97,8 @@ class NodePublisher:
         """As the port."""
         if not back:
             telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
-        self._write(name, notes, conf=notes["way"] not in DELETES)
-        self._tell_slurm(notes["way"])
+        seen = self._write(name, notes, conf=notes["way"] not in DELETES)
+        self._tell_slurm(notes["way"], seen)
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
@@ -121,18 +120,17 @@ class NodePublisher:
         request = Request(_options(notes), notes["label"] or None, False, self._root)
         return for_node(self._discovered(), request)
 
-    def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
-        """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
+    def _write(self, name: str, notes: Notes, *, conf: bool) -> int | None:
+        """Write gres.conf and, with `conf`, slurm.conf; the rest as telling.write()."""
         made = self.made(notes)
         wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
         gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
-        telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
+        return telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
 
-    def _tell_slurm(self, way: str) -> None:
-        if way == Kind.RECONFIGURE.value:
-            self._client.reconfigure()
-        elif way == Kind.RESTART.value:
-            telling.restart_slurmctld(self._conf, self._settings)
+    def _tell_slurm(self, way: str, seen: int | None) -> None:
+        if way not in DELETES:
+            known = self._client, self._settings
+            telling.tell(self._conf, way, seen, *known, gather_s=self.gather_s)
         else:
             try:
                 self._client.delete_node(self._node)
