@@ -125,6 +125,7 @@ PURE = {
     "usage.report.words",
     "usage.store.asking",
     "usage.store.nouns",
+    "usage.store.rules",
     "usage.store.shape",
     "usage.sums",
 }
