@@ -45,7 +45,7 @@ def overview(source: Source, by: str) -> Overview:
         days=tuple(sorted(source.totals("day"), key=lambda day: day.key[0] or "")),
         sizing=tuple(sorted(source.sizing(), key=_place)),
         holders=tuple(Holder(row, how) for row in idlers.longest if (how := idle(row.slice))),
-        idle_count=idlers.count,
+        idle_count=idlers.slices,
     )
 
 

@@ -88,5 +88,5 @@ class IdleRows(NamedTuple):
     Of equally long ones the first in the order of rows.
     """
 
-    count: int
+    slices: int
     longest: tuple[Held, ...]

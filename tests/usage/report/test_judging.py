@@ -69,7 +69,7 @@ def test_of_equally_long_ones_the_first_rows_are_named() -> None:
         )
     )
     found = rows.idle(4)
-    assert found.count == 5
+    assert found.slices == 5
     assert [(row.job.job_id, row.slice.position) for row in found.longest] == [
         (1, 0), (1, 1), (2, 0), (3, 0),
     ]  # fmt: skip

@@ -126,7 +126,7 @@ def test_idle_ones_the_longest_first_and_equal_ones_in_order(store: Store, tmp_p
         record(7, slices=[slice_(usage=usage(activity=activity(0.0, shared_gi=True)))]),
     )
     found = judging.idle(store, ALL, LIMITS, 5)
-    assert (found.count, [place(row) for row in found.longest]) == (
+    assert (found.slices, [place(row) for row in found.longest]) == (
         6,
         [(4, 0), (3, 0), (1, 0), (1, 1), (6, 0)],
     )
