@@ -119,7 +119,7 @@ def said_of_the_monitor(cluster: Cluster) -> list[dict[str, str]]:
     """By doctor, on the node."""
     tool = [sys.executable, "-m", "slurm_mig", "doctor", "--json"]
     findings = json.loads(cluster.exec("n1", tool, check=False).stdout)["findings"]
-    return [one for one in findings if one["about"] == "monitor"]
+    return [one for one in findings if one["about"] in ("monitor", "metrics")]
 
 
 def check(gres: str, record: dict[str, Any]) -> None:
