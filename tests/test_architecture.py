@@ -110,6 +110,9 @@ PURE = {
     "usage.monitor.adding",
     "usage.monitor.curve",
     "usage.monitor.energy",
+    "usage.metrics.drift",
+    "usage.metrics.series",
+    "usage.metrics.sources",
     "usage.monitor.snapshot",
     "usage.jobstats.blob",
     "usage.jobstats.decide",
@@ -129,6 +132,7 @@ PURE = {
     "usage.store.asking",
     "usage.store.curves",
     "usage.store.nouns",
+    "usage.store.rules",
     "usage.store.shape",
     "usage.sums",
 }
