@@ -31,7 +31,7 @@ from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
 _SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
-DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
+DELETES = frozenset({Kind.DYNAMIC.value})
 
 
 class NodePublisher:
@@ -110,8 +110,7 @@ class NodePublisher:
         """As the port."""
         if notes["way"] not in DELETES:
             return {CONF: ""}  # a site may have one command for both kinds of nodes
-        gpus = None if notes["way"] == Kind.DETECTED.value else self.made(notes).groups[0].gres
-        words = dynamicconf.from_conf(notes["conf"], gpus)
+        words = dynamicconf.from_conf(notes["conf"], self.made(notes).groups[0].gres)
         # It must not take jobs before it is verified; 22.05 takes no reason here.
         quoted = reason.replace('"', "'")
         return {CONF: f'{words} State=DRAIN Reason="{quoted}"'}
@@ -160,7 +159,10 @@ class NodePublisher:
                 return _without_state(words[at + 1])
             if word.startswith("--conf="):
                 return _without_state(word.removeprefix("--conf="))
-        raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
+        raise Refused(
+            f"{self._node} is a dynamic node",
+            ['its slurmd runs without --conf: start it with `slurmd -Z --conf "..."`'],
+        )
 
     def _discovered(self) -> Node:
         with session() as nvml:

@@ -155,11 +155,8 @@ class TestWhatItHas:
 
     def test_only_a_node_that_is_deleted_must_be_empty(self, make: Make) -> None:
         publisher = make().publisher()
-        ways = ("reconfigure", "restart", "dynamic", "detected")
-        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [
-            *(False, False),
-            *(True, True),
-        ]
+        ways = ("reconfigure", "restart", "dynamic")
+        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [False, False, True]
 
 
 class TestItIsPublished:
@@ -232,7 +229,3 @@ class TestSlurmdIsStarted:
         assert words == {
             "{conf}": f"CPUs=16 Gres={SEVEN},nic:1 Feature=a State=DRAIN Reason=\"so 'and' so\""
         }
-
-    def test_without_gpus_where_it_finds_them_itself(self, make: Make) -> None:
-        notes = {"way": "detected", "conf": f"CPUs=16 Gres={TWO}"}
-        assert "Gres=" not in make().publisher().start_words(notes, "why")["{conf}"]
