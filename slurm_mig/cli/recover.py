@@ -49,14 +49,15 @@ def _forgotten(root: "Path") -> "Record | None":
     """Of the last reconfigure, if slurmctld has forgotten its end; where it can be asked."""
     from slurm_mig.errors import SlurmMigError
     from slurm_mig.reconfigure import entry, record
-    from slurm_mig.reconfigure.site import world_of
+    from slurm_mig.reconfigure.site import request_of, world_of
     from slurm_mig.reconfigure.world import Options
 
     try:
         last = record.read(root, record.LAST)
         if last is None:
             return None
-        return entry.forgotten(world_of(root, last.node, Options(), lambda _: None)[1])
+        world = world_of(root, last.node, Options(), lambda _: None)[1]
+        return entry.forgotten(world, request_of(root))
     except SlurmMigError:  # then there is no more to know than of the GPUs
         return None
 

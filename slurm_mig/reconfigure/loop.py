@@ -36,7 +36,7 @@ PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "START": phases.start,
     "VERIFY": phases.verify,
     "SMOKE": smoke.smoke,
-    "RESUME": drained.resume,
+    "RESUME": phases.resume,
     "COMMIT": phases.commit,
 }
 LAST: Final = ("RESUME", "COMMIT")

@@ -15,6 +15,7 @@ from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
 from slurm_mig.reconfigure import paper, publish, telling
+from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.world import Notes, Types
@@ -99,7 +100,8 @@ class NodePublisher:
         if not back:
             telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
         self._write(name, notes, conf=notes["way"] not in DELETES)
-        self._tell_slurm(notes["way"])
+        if not (back and self._is_told(notes)):
+            self._tell_slurm(notes["way"])
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
@@ -137,6 +139,16 @@ class NodePublisher:
                 self._client.delete_node(self._node)
             except NoSuchNode:
                 return
+
+    def _is_told(self, notes: Notes) -> bool:
+        """Whether a dynamic node is there as it shall be: it may have jobs, and need not go."""
+        if notes["way"] not in DELETES:
+            return False
+        try:
+            node = self._client.node(self._node)
+        except NoSuchNode:
+            return False
+        return not node.registered_badly and gpu_types(node) == self.types(notes)
 
     def _gres_conf(self) -> tuple[str, str]:
         """The file, and the label of the node's block in it."""

@@ -15,8 +15,11 @@ from slurm_mig.slurm.controller.client import Job, Reservation
 
 
 def name_of(run: Run) -> str:
-    """Of the reservation; its jobs' names begin so too."""
-    return f"slurm-mig_{run.record.run_id}"
+    """Of the reservation; its jobs' names begin so too.
+
+    A node in service shows no reason, but this: so it names the command that goes on.
+    """
+    return f"slurm-mig_recover_{run.record.run_id}"
 
 
 def others(world: World, node: str, but: str = "") -> list[Reservation]:

@@ -20,13 +20,18 @@ class Took(NamedTuple):
 
 
 class Run:
-    """`took`, `remarks`: what was done so far, and what is worth to be known of it."""
+    """`took`, `remarks`: what was done so far, and what is worth to be known of it.
+
+    `empty_since`: by the world's clock, when the node was first seen drained and without the jobs
+    that are waited for; None: it is not so, or nobody has looked.
+    """
 
     def __init__(self, world: World, record: Record) -> None:
         self.world = world
         self.record = record
         self.took: list[Took] = []
         self.remarks: list[str] = []
+        self.empty_since: float | None = None
 
     def note(self, **changes: Any) -> None:  # noqa: ANN401
         """Write down what is true from now on, or about to be. Raises JournalError."""
@@ -53,7 +58,12 @@ class Run:
 
     def start_words(self) -> Mapping[str, str]:
         """What slurmd is to be started with."""
-        return self.world.publisher.start_words(self.record.notes, self.record.reason)
+        return self.world.publisher.start_words(self.record.notes, self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Why the node is drained while it is reconfigured: somebody else's reason stays."""
+        return self.record.theirs or self.record.reason
 
     def going_on(self, text: str) -> None:
         """Tell what the phase is at."""

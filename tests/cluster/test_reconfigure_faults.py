@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cluster import hooking
+from tests.cluster import hooking, site
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import environment
@@ -85,10 +85,12 @@ def holder(cluster: Cluster) -> Iterator[int]:
     """A job that holds a slice of n1 and does not end by itself, nor when it is asked to."""
     stubborn = "trap '' TERM; while :; do sleep 1; done"
     job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", stubborn)
-    hooking.wait_state(cluster, job, "RUNNING")
-    yield job
-    cluster.exec(CONTROLLER, ["scancel", "--signal=KILL", "--full", str(job)], check=False)
-    cluster.exec(CONTROLLER, ["scancel", str(job)], check=False)
+    try:
+        hooking.wait_state(cluster, job, "RUNNING")
+        yield job
+    finally:
+        cluster.exec(CONTROLLER, ["scancel", "--signal=KILL", "--full", str(job)], check=False)
+        cluster.exec(CONTROLLER, ["scancel", str(job)], check=False)
 
 
 def scontrol(cluster: Cluster, *words: str) -> None:
@@ -140,8 +142,40 @@ def stays_theirs(cluster: Cluster, why: str) -> None:
     update(cluster, "state=resume")
 
 
-CRASHES = ("DRAIN", "STOP", "PUBLISH", "RESUME", "COMMIT")
-MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
+CRASHES = ("DRAIN", "STOP")
+MORE_CRASHES = ("WAIT", "PARTITION", "PUBLISH", "START", "VERIFY", "SMOKE", "RESUME", "COMMIT")
+DIFFER = ("PUBLISH", "START", "VERIFY", "RESUME", "COMMIT")
+
+
+@pytest.fixture
+def cautious(cluster: Cluster) -> Iterator[None]:
+    """As sites are: a dynamic node waits until slurmctld has saved its drain."""
+    config = cluster.node("n1").root / "etc/slurm-mig/config.toml"
+    text = config.read_text()
+    assert site.AT_ONCE in text
+    config.write_text(text.replace(site.AT_ONCE, "register_timeout_s = 16\n"))
+    yield
+    config.write_text(text)
+
+
+def crash(cluster: Cluster, away_s: float = 1.0) -> None:
+    """slurmctld is killed, and comes back with what it had last saved."""
+    pid = (cluster.folder / "slurmctld.pid").read_text().strip()
+    subprocess.run(["kill", "-9", pid], check=True)
+    time.sleep(away_s)
+    cluster.exec(CONTROLLER, ["slurmctld"])
+    # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.
+    running = ["scancel", "--state=RUNNING", "--user=root", "--nodelist=n1"]
+    cluster.exec(CONTROLLER, running, check=False)
+
+
+def is_recovered(cluster: Cluster, told: str, wanted: dict[str, int]) -> None:
+    """By one command, whatever slurmctld has forgotten; and nothing is left."""
+    done = on.recover(cluster)
+    assert done.returncode == 0, (told, done)
+    on.must_have(cluster, wanted)
+    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
+    assert "slurm-mig" not in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -149,31 +183,23 @@ MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
     [*CRASHES, *(pytest.param(phase, marks=pytest.mark.system) for phase in MORE_CRASHES)],
 )
 @on.on_ways(STATIC)
+@pytest.mark.usefixtures("cautious")
 def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phase: str) -> None:
     """It comes back with what it had last saved: without the drain, or without its end.
 
     Without the drain all goes back; without its end `recover` resumes the node once more.
     """
-
-    def crash(_: object) -> None:
-        pid = (cluster.folder / "slurmctld.pid").read_text().strip()
-        subprocess.run(["kill", "-9", pid], check=True)
-        time.sleep(1)
-        cluster.exec(CONTROLLER, ["slurmctld"])
-        # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.
-        running = ["scancel", "--state=RUNNING", "--user=root", "--nodelist=n1"]
-        cluster.exec(CONTROLLER, running, check=False)
-
     more = ["--smoke"] if phase == "SMOKE" else []
-    code, told = on.in_phase(cluster, wish.label, phase, crash, *more)
-    if on.record(cluster) or "DRAIN" in on.state(cluster):
-        done = on.recover(cluster)
-        assert done.returncode == 0, (told, done)
-    if "INVALID_REG" in on.state(cluster):  # it believes in the node as it was before its deletion
-        assert on.reconfigure(cluster, wish.label).returncode == 0
-    on.must_have(cluster, wish.after if code == 0 else on.live(cluster))
-    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
-    assert "slurm-mig" not in shown.stdout
+    code, told = on.in_phase(cluster, wish.label, phase, lambda _: crash(cluster), *more)
+    is_recovered(cluster, told, wish.after if code == 0 else on.live(cluster))
+
+
+@on.on_ways(STATIC, "22.05, static", "24.11, dynamic", "22.05, dynamic")
+@pytest.mark.usefixtures("cautious")
+def test_slurmctld_is_killed_in_phase_after_phase(cluster: Cluster, wish: Wish) -> None:
+    """In each of those where the ways differ, in one and the same reconfigure."""
+    code, told = on.act_in_each(cluster, wish.label, DIFFER, lambda: crash(cluster, 0.2))
+    is_recovered(cluster, told, wish.after if code == 0 else on.live(cluster))
 
 
 @on.on_ways(STATIC, "22.05, dynamic")
