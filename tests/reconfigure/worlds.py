@@ -142,7 +142,8 @@ class Bench:
         self.slurm.reservations = dict(saved.reservations)
         for name, node in self.slurm.nodes.items():
             if node.conf_gres is not None:
-                node.gres = node.conf_gres = now[name].conf_gres
+                node.conf_gres = now[name].conf_gres
+                node.gres = node.conf_gres or ""
                 node.slurmd_gres = now[name].slurmd_gres
             elif self.loaded is not None:
                 node.slurmd_gres = gres(self.loaded)
