@@ -53,7 +53,7 @@ def start(run: Run) -> None:
 
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
-    types = run.world.publisher.types(run.record.notes)
+    types = run.types = run.world.publisher.types(run.record.notes)
     limit_s, pauses = run.world.options.register_s, run.world.short_pauses()
     end = run.world.clock() + limit_s
     again: float | None = run.world.clock() + min(_AGAIN_S, limit_s / 4)
@@ -120,7 +120,8 @@ def _other(run: Run) -> str:
     publisher, notes = run.world.publisher, run.record.notes
     if not publisher.needs_it_empty(notes):
         return ""
-    return unlike_types(run.record.node, run.node(), publisher.types(notes))
+    types = publisher.types(notes) if run.types is None else run.types
+    return unlike_types(run.record.node, run.node(), types)
 
 
 def _reasoned(run: Run) -> NodeState | None:

@@ -7,7 +7,7 @@ from slurm_mig.errors import NoSuchNode
 from slurm_mig.reconfigure import log
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import Record
-from slurm_mig.reconfigure.world import Event, Held, World
+from slurm_mig.reconfigure.world import Event, Held, Types, World
 from slurm_mig.slurm.controller.client import NodeState
 
 
@@ -23,7 +23,7 @@ class Run:
     """`took`, `remarks`: what was done so far, and what is worth to be known of it.
 
     `empty_since`: by the world's clock, when the node was first seen drained and without the jobs
-    that are waited for; None: it is not so, or nobody has looked.
+    that are waited for; None: it is not so, or nobody has looked. `types`: what was verified.
     """
 
     def __init__(self, world: World, record: Record) -> None:
@@ -32,6 +32,7 @@ class Run:
         self.took: list[Took] = []
         self.remarks: list[str] = []
         self.empty_since: float | None = None
+        self.types: Types | None = None
 
     def note(self, **changes: Any) -> None:  # noqa: ANN401
         """Write down what is true from now on, or about to be. Raises JournalError."""
