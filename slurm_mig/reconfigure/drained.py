@@ -122,7 +122,7 @@ def wait(run: Run) -> None:
         run.going_on(told(jobs) if jobs else "until slurmctld has saved that it is drained")
         waited = run.world.clock() - began
         limit = run.world.options.timeout_s
-        if limit is not None and waited >= limit:
+        if jobs and limit is not None and waited >= limit:
             raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
         cancelled = cancelled or cancel_in_time(run, jobs, waited)
         run.empty_since = None if jobs else run.empty_since

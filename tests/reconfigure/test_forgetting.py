@@ -70,6 +70,11 @@ def test_a_dynamic_node_is_not_stopped_before_its_drain_is_saved(memory: Path, k
     assert seen[0] >= 60 + one.world().options.saved_s - 1
 
 
+def test_the_time_for_jobs_is_not_for_that(memory: Path) -> None:
+    one = made(memory / "one", "24.11, dynamic", oldest)
+    assert loop.forward(one.run(timeout_s=1.0, cancel_after_s=1.0)).outcome == "done"
+
+
 def test_nor_does_a_static_one_wait(memory: Path) -> None:
     one = made(memory / "one", "24.11, static", oldest)
     began, seen = one.now, list[float]()
