@@ -4,7 +4,7 @@ Whose drain it is, the record and the reason say together. A reason alone says n
 later overwrite it when a node registers badly, and leave stale ones on nodes that are well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from slurm_mig.errors import SlurmMigError
@@ -12,7 +12,7 @@ from slurm_mig.reconfigure import reserved
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
 from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
-from slurm_mig.slurm.controller.client import NodeState, SlurmClient
+from slurm_mig.slurm.controller.client import Job, NodeState, SlurmClient
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
 # Of an earlier run too: a slurmctld that was killed comes back with what it had last saved.
@@ -116,17 +116,24 @@ def wait(run: Run) -> None:
     began, cancelled, pauses = run.world.clock(), False, run.world.pauses()
     while True:
         must_drain(run)
-        jobs = holding(run)
-        if not jobs and not _may_be_forgotten(run):
+        if jobs := holding(run):
+            run.empty_since = None
+            waited_s = run.world.clock() - began
+            cancelled = _wait_for(run, jobs, waited_s, cancelled=cancelled)
+        elif not _may_be_forgotten(run):
             return
-        run.going_on(told(jobs) if jobs else "until slurmctld has saved that it is drained")
-        waited = run.world.clock() - began
-        limit = run.world.options.timeout_s
-        if jobs and limit is not None and waited >= limit:
-            raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
-        cancelled = cancelled or cancel_in_time(run, jobs, waited)
-        run.empty_since = None if jobs else run.empty_since
+        else:
+            run.going_on("until slurmctld has saved that it is drained")
         pauses.pause()
+
+
+def _wait_for(run: Run, jobs: Sequence[Job], waited_s: float, *, cancelled: bool) -> bool:
+    """Tell for whom, as long as they may; whether they were cancelled."""
+    run.going_on(told(jobs))
+    limit = run.world.options.timeout_s
+    if limit is not None and waited_s >= limit:
+        raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
+    return cancelled or cancel_in_time(run, jobs, waited_s)
 
 
 def _may_be_forgotten(run: Run) -> bool:
