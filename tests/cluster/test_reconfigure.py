@@ -1,16 +1,18 @@
 """`slurm-mig reconfigure` on real clusters, by each way, while jobs watch; and what goes wrong."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import hooking, reach
+from tests.cluster import crashing, hooking, reach
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 
 WAYS = on.WAYS
 STATIC = "24.11, static"
 GATING = tuple(way for way in WAYS if not way.startswith("26.05"))
+DIFFER = ("PUBLISH", "START", "VERIFY", "RESUME", "COMMIT")  # by way
 PHASES = (
     *("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH"),
     *("START", "VERIFY", "RESUME", "COMMIT"),
@@ -95,3 +97,22 @@ def test_killed_in_phase_after_phase(cluster: Cluster, watchers: on.Watchers) ->
     done = on.recover(cluster)
     assert done.returncode == 0, done
     on.must_have(cluster, on.LAYOUTS[label])
+
+
+@on.on_ways(*GATING)
+def test_slurmctld_is_killed_in_phase_after_phase(
+    cluster: Cluster, bystander: int, watchers: on.Watchers
+) -> None:
+    """In one and the same reconfigure; test_reconfigure_faults.py has them one by one."""
+    label = other(cluster)
+    crashing.wait_until_saved(cluster, began(cluster, bystander) + 1)
+    with crashing.cautious(cluster):
+        code, told = on.act_in_each(cluster, label, DIFFER, lambda: crashing.crash(cluster, 0.2))
+        wanted = on.LAYOUTS[label] if code == 0 else on.live(cluster)
+        crashing.must_recover(cluster, told, wanted)
+
+
+def began(cluster: Cluster, job: int) -> float:
+    """When it began, to the second."""
+    text = hooking.job_field(cluster, job, "StartTime")
+    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))

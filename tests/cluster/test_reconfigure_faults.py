@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cluster import hooking, site
+from tests.cluster import crashing, hooking
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import environment
@@ -47,9 +47,7 @@ def bystanders(cluster: Cluster, way: str) -> list[int]:
     jobs = [hooking.submit(cluster, *each, "--wrap", "sleep 3600") for each in words]
     for job in jobs:
         hooking.wait_state(cluster, job, "RUNNING")
-    # A slurmctld that is killed forgets what it has not saved, and so ends jobs, whoever acts.
-    file, now = cluster.folder / "state/job_state", time.time()
-    hooking.wait_for(lambda: file.exists() and file.stat().st_mtime > now, "saved jobs", cluster)
+    crashing.wait_until_saved(cluster, time.time())
     return jobs
 
 
@@ -144,38 +142,12 @@ def stays_theirs(cluster: Cluster, why: str) -> None:
 
 CRASHES = ("DRAIN", "STOP")
 MORE_CRASHES = ("WAIT", "PARTITION", "PUBLISH", "START", "VERIFY", "SMOKE", "RESUME", "COMMIT")
-DIFFER = ("PUBLISH", "START", "VERIFY", "RESUME", "COMMIT")
 
 
 @pytest.fixture
 def cautious(cluster: Cluster) -> Iterator[None]:
-    """As sites are: a dynamic node waits until slurmctld has saved its drain."""
-    config = cluster.node("n1").root / "etc/slurm-mig/config.toml"
-    text = config.read_text()
-    assert site.AT_ONCE in text
-    config.write_text(text.replace(site.AT_ONCE, "register_timeout_s = 16\n"))
-    yield
-    config.write_text(text)
-
-
-def crash(cluster: Cluster, away_s: float = 1.0) -> None:
-    """slurmctld is killed, and comes back with what it had last saved."""
-    pid = (cluster.folder / "slurmctld.pid").read_text().strip()
-    subprocess.run(["kill", "-9", pid], check=True)
-    time.sleep(away_s)
-    cluster.exec(CONTROLLER, ["slurmctld"])
-    # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.
-    running = ["scancel", "--state=RUNNING", "--user=root", "--nodelist=n1"]
-    cluster.exec(CONTROLLER, running, check=False)
-
-
-def is_recovered(cluster: Cluster, told: str, wanted: dict[str, int]) -> None:
-    """By one command, whatever slurmctld has forgotten; and nothing is left."""
-    done = on.recover(cluster)
-    assert done.returncode == 0, (told, done)
-    on.must_have(cluster, wanted)
-    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
-    assert "slurm-mig" not in shown.stdout
+    with crashing.cautious(cluster):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -190,16 +162,8 @@ def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phas
     Without the drain all goes back; without its end `recover` resumes the node once more.
     """
     more = ["--smoke"] if phase == "SMOKE" else []
-    code, told = on.in_phase(cluster, wish.label, phase, lambda _: crash(cluster), *more)
-    is_recovered(cluster, told, wish.after if code == 0 else on.live(cluster))
-
-
-@on.on_ways(STATIC, "22.05, static", "24.11, dynamic", "22.05, dynamic")
-@pytest.mark.usefixtures("cautious")
-def test_slurmctld_is_killed_in_phase_after_phase(cluster: Cluster, wish: Wish) -> None:
-    """In each of those where the ways differ, in one and the same reconfigure."""
-    code, told = on.act_in_each(cluster, wish.label, DIFFER, lambda: crash(cluster, 0.2))
-    is_recovered(cluster, told, wish.after if code == 0 else on.live(cluster))
+    code, told = on.in_phase(cluster, wish.label, phase, lambda _: crashing.crash(cluster), *more)
+    crashing.must_recover(cluster, told, wish.after if code == 0 else on.live(cluster))
 
 
 @on.on_ways(STATIC, "22.05, dynamic")
