@@ -1,18 +1,17 @@
-"""The phases that keep the node out of service, and give it back: DRAIN, WAIT, RESUME.
+"""The node is kept out of service, and given back: DRAIN, and what RESUME may do.
 
 Whose drain it is, the record and the reason say together. A reason alone says nothing: 24.11 and
 later overwrite it when a node registers badly, and leave stale ones on nodes that are well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure import reserved
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
-from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
-from slurm_mig.slurm.controller.client import Job, NodeState, SlurmClient
+from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
 # Of an earlier run too: a slurmctld that was killed comes back with what it had last saved.
@@ -109,44 +108,6 @@ def _note_theirs(run: Run, node: NodeState) -> None:
     if not is_ours(run.record, node) and run.record.theirs is None:
         run.note(theirs=node.reason or "drained without a reason")
         run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
-
-
-def wait(run: Run) -> None:
-    """Until no job holds a GRES of the node."""
-    began, cancelled, pauses = run.world.clock(), False, run.world.pauses()
-    while True:
-        must_drain(run)
-        if jobs := holding(run):
-            run.empty_since = None
-            waited_s = run.world.clock() - began
-            cancelled = _wait_for(run, jobs, waited_s, cancelled=cancelled)
-        elif not _may_be_forgotten(run):
-            return
-        else:
-            run.going_on("until slurmctld has saved that it is drained")
-        pauses.pause()
-
-
-def _wait_for(run: Run, jobs: Sequence[Job], waited_s: float, *, cancelled: bool) -> bool:
-    """Tell for whom, as long as they may; whether they were cancelled."""
-    run.going_on(told(jobs))
-    limit = run.world.options.timeout_s
-    if limit is not None and waited_s >= limit:
-        raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
-    return cancelled or cancel_in_time(run, jobs, waited_s)
-
-
-def _may_be_forgotten(run: Run) -> bool:
-    """Whether a slurmctld that is killed could come back with a dynamic node that is in service.
-
-    It would be the one of before, with slices that are no more, and take its jobs with it. What
-    slurm.conf says of a node cannot be forgotten.
-    """
-    if not run.world.publisher.needs_it_empty(run.record.notes) or run.node() is None:
-        return False
-    if run.empty_since is None:
-        run.empty_since = run.world.clock()
-    return run.world.clock() - run.empty_since < run.world.options.saved_s
 
 
 def must_drain(run: Run) -> None:
