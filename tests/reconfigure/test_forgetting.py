@@ -30,7 +30,7 @@ def oldest(saved: Sequence[Saved]) -> Saved:
     return saved[0]
 
 
-@pytest.mark.parametrize("seed", [None, *range(4)])
+@pytest.mark.parametrize("seed", [None, 0, 1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_every_call(memory: Path, kind: str, seed: int | None) -> None:
     """With the oldest that it can have, and with others."""
@@ -47,7 +47,7 @@ def test_at_every_call(memory: Path, kind: str, seed: int | None) -> None:
         settle(one)
 
 
-@pytest.mark.parametrize("seed", [None, *range(4)])
+@pytest.mark.parametrize("seed", [None, 0, 1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_when_all_is_over(memory: Path, kind: str, seed: int | None) -> None:
     one = made(memory / "one", kind, oldest if seed is None else Random(seed).choice)

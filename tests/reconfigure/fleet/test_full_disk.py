@@ -103,9 +103,9 @@ def must_all_be_done(fleet: Fleet, record: RunRecord) -> None:
 
 
 def test_where_the_run_is_conducted(made: Made) -> None:
-    number = -4
+    number = -8
     while True:
-        number += 5
+        number += 9
         fleet, disk = made("")
         fleet.before = at_call(number, disk.fill)
         try:
@@ -139,9 +139,9 @@ def test_it_is_full_from_the_beginning(made: Made) -> None:
 @pytest.mark.parametrize("name", NAMES[1:3])
 def test_on_a_node(made: Made, name: str) -> None:
     """That one stops by itself, or goes back; the others go on."""
-    number, outcomes = -1, set[str]()
+    number, outcomes = -2, set[str]()
     while True:
-        number += 2
+        number += 3
         fleet, disk = made(name)
         member = fleet.members[name]
         member.before = at_call(number, disk.fill)
