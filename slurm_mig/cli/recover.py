@@ -26,7 +26,9 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
     Both write down what they are about to do, and how to go back, before they do it. This reads
     it, and brings the node to one of the two: what was wanted, or what was before. After a
     reconfigure it goes through the same phases, and gives the node back to Slurm; it also starts
-    the GPU daemons that were stopped meanwhile. It may be run again and again.
+    the GPU daemons that were stopped meanwhile. Where nothing was interrupted, it looks whether
+    slurmctld was, and has forgotten the end of the last reconfigure: then it tells it again. It
+    may be run again and again.
     """
     from slurm_mig.cli.applied import interruptible, refusing, tell
     from slurm_mig.cli.progress import shown
