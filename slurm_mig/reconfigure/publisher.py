@@ -15,6 +15,7 @@ from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
 from slurm_mig.reconfigure import paper, publish, telling
+from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.reconfigure.world import Notes, Types
@@ -30,7 +31,8 @@ from slurm_mig.slurm.records.refusals import same_to_slurm
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
-DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
+_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
+DELETES = frozenset({Kind.DYNAMIC.value})
 
 
 class NodePublisher:
@@ -98,7 +100,8 @@ class NodePublisher:
         if not back:
             telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
         seen = self._write(name, notes, conf=notes["way"] not in DELETES)
-        self._tell_slurm(notes["way"], seen)
+        if not (back and self._is_told(notes)):
+            self._tell_slurm(notes["way"], seen)
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
@@ -109,8 +112,7 @@ class NodePublisher:
         """As the port."""
         if notes["way"] not in DELETES:
             return {CONF: ""}  # a site may have one command for both kinds of nodes
-        gpus = None if notes["way"] == Kind.DETECTED.value else self.made(notes).groups[0].gres
-        words = dynamicconf.from_conf(notes["conf"], gpus)
+        words = dynamicconf.from_conf(notes["conf"], self.made(notes).groups[0].gres)
         # It must not take jobs before it is verified; 22.05 takes no reason here.
         quoted = reason.replace('"', "'")
         return {CONF: f'{words} State=DRAIN Reason="{quoted}"'}
@@ -137,6 +139,16 @@ class NodePublisher:
             except NoSuchNode:
                 return
 
+    def _is_told(self, notes: Notes) -> bool:
+        """Whether a dynamic node is there as it shall be: it may have jobs, and need not go."""
+        if notes["way"] not in DELETES:
+            return False
+        try:
+            node = self._client.node(self._node)
+        except NoSuchNode:
+            return False
+        return not node.registered_badly and gpu_types(node) == self.types(notes)
+
     def _gres_conf(self) -> tuple[str, str]:
         """The file, and the label of the node's block in it."""
         if self._settings.shared_gres_conf:
@@ -158,7 +170,10 @@ class NodePublisher:
                 return _without_state(words[at + 1])
             if word.startswith("--conf="):
                 return _without_state(word.removeprefix("--conf="))
-        raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
+        raise Refused(
+            f"{self._node} is a dynamic node",
+            ['its slurmd runs without --conf: start it with `slurmd -Z --conf "..."`'],
+        )
 
     def _discovered(self) -> Node:
         with session() as nvml:
