@@ -5,7 +5,7 @@ way back too. How (the node's way, the form of its types) is chosen once, before
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import NoSuchNode, Refused
@@ -14,15 +14,16 @@ from slurm_mig.gpu.nvml.adapter import session
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
-from slurm_mig.reconfigure import paper, publish, telling
+from slurm_mig.reconfigure import paper, publish, telling, writable
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.world import Notes, Types
+from slurm_mig.reconfigure.world import Elsewhere, Notes, Types
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.config import block, dynamicconf
-from slurm_mig.slurm.config.conf import read_conf
+from slurm_mig.slurm.config.conf import is_handed_out, read_conf
 from slurm_mig.slurm.config.confedit import read_files
 from slurm_mig.slurm.config.drift import autodetect_of
+from slurm_mig.slurm.configless import controllers
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
@@ -57,6 +58,10 @@ class NodePublisher:
         cluster = Cluster(self._client.version(), config, len(self._client.nodes()), can_restart)
         way = way_of(subject, cluster).kind.value
         path, label = self._gres_conf()
+        there = controllers(config)
+        problems = [*self._stray_conf(), *self._cannot_write(way, path, label, there)]
+        if problems:
+            raise Refused(f"Slurm cannot be told of {self._node} from here", problems)
         text = text_of(path) or ""
         notes = {
             "way": way,
@@ -123,6 +128,9 @@ class NodePublisher:
 
     def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
         """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
+        if is_handed_out(Path(notes["gres_conf"])):
+            # Chosen when others were to write it, where the file is.
+            raise Elsewhere(f"{notes['gres_conf']} is a copy of slurmctld's (configless)")
         made = self.made(notes)
         wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
         gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
@@ -138,6 +146,25 @@ class NodePublisher:
                 self._client.delete_node(self._node)
             except NoSuchNode:
                 return
+
+    def _stray_conf(self) -> Iterator[str]:
+        """slurmd runs with what slurmctld hands out, and we would read something else."""
+        found = running(self._root, read_conf(self._own_conf), self._node)
+        words = found.words if found else ()
+        fetches = any(word.startswith("--conf-server") for word in words)
+        if fetches and not is_handed_out(self._own_conf):
+            yield f"slurmd runs with --conf-server, and {self._own_conf} is here too: remove it"
+
+    def _cannot_write(self, way: str, gres_conf: str, label: str, there: str) -> list[str]:
+        """Why what publish() is to write cannot be written; `there` it may be."""
+        if way in DELETES and is_handed_out(self._own_conf):
+            # slurmctld hands out what it read last, and is told nothing for such a node.
+            problem = "slurmctld hands its gres.conf out (configless): it needs files of its own"
+            return [f"{self._node} is a dynamic node, and {problem}"]
+        problems = writable.gres_problems(gres_conf, self._node, label, there)
+        if way not in DELETES:
+            problems += writable.conf_problems(self._conf, self._node, there)
+        return problems
 
     def _gres_conf(self) -> tuple[str, str]:
         """The file, and the label of the node's block in it."""
