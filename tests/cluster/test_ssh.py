@@ -127,6 +127,22 @@ def test_a_site_s_own_options(sshds: Sshds, cluster: Cluster) -> None:
         config.write_text(text)
 
 
+def test_one_that_has_no_slurm_mig(sshds: Sshds, cluster: Cluster) -> None:
+    """ssh gives it a PATH; it may lie elsewhere."""
+    label, before = other(cluster), fleets.live(cluster, "n1")
+    config = cluster.node("ctl").root / "etc/slurm-mig/config.toml"
+    text = config.read_text()
+    config.write_text(f'{text}remote_slurm_mig = ["slurm-mug"]\n')
+    try:
+        done = fleets.run(cluster, wish(label))
+    finally:
+        config.write_text(text)
+    assert done.returncode == 1, done
+    assert "slurm-mug: not found (remote_slurm_mig in [reconfigure]" in done.stderr
+    fleets.must_have(cluster, BOTH, before)
+    must_go_on(cluster, label)
+
+
 def test_a_connection_that_breaks(sshds: Sshds, cluster: Cluster) -> None:
     """What was ordered goes on there; the same order, given again, waits for its end."""
     label = other(cluster)
