@@ -67,6 +67,17 @@ def test_a_node_alone_is_refused(cluster: Cluster) -> None:
     assert {file: file.read_text() for file in files} == files
 
 
+def test_a_run_from_a_machine_with_copies_is_refused(cluster: Cluster) -> None:
+    """Before any node is told anything: a login host, say."""
+    words = fleets.wish("n[1-2]", other(cluster))
+    for more in ([], ["--dry-run"]):
+        done = cluster.exec("n3", [*words, *more], check=False)
+        assert done.returncode == 1
+        assert "no node was told anything" in done.stderr
+        assert "run `slurm-mig reconfigure NODES` on ctl" in done.stderr
+    assert not (cluster.node("n3").root / fleets.RUNS).exists()
+
+
 def test_two_nodes_from_the_controller(cluster: Cluster, bystander: int) -> None:
     """slurmd's /run/slurm goes while it is stopped, as under systemd."""
     for _ in range(2):
