@@ -58,10 +58,6 @@ class NodePublisher:
         cluster = Cluster(self._client.version(), config, len(self._client.nodes()), can_restart)
         way = way_of(subject, cluster).kind.value
         path, label = self._gres_conf()
-        there = controllers(config)
-        problems = [*self._stray_conf(), *self._cannot_write(way, path, label, there)]
-        if problems:
-            raise Refused(f"Slurm cannot be told of {self._node} from here", problems)
         text = text_of(path) or ""
         notes = {
             "way": way,
@@ -73,6 +69,11 @@ class NodePublisher:
             else "full",
         }
         return {**notes, **({"conf": self._former_words()} if way in DELETES else {})}
+
+    def hindrances(self, notes: Notes) -> list[str]:
+        """As the port."""
+        there = controllers(self._client.config())
+        return [*self._stray_conf(), *self._cannot_write(notes, there)]
 
     def begin(self, name: str, notes: Notes) -> None:
         """As the port: keeps how the files are, so that it is noticed who changes them."""
@@ -155,16 +156,19 @@ class NodePublisher:
         if fetches and not is_handed_out(self._own_conf):
             yield f"slurmd runs with --conf-server, and {self._own_conf} is here too: remove it"
 
-    def _cannot_write(self, way: str, gres_conf: str, label: str, there: str) -> list[str]:
+    def _cannot_write(self, notes: Notes, there: str) -> list[str]:
         """Why what publish() is to write cannot be written; `there` it may be."""
-        if way in DELETES and is_handed_out(self._own_conf):
+        if notes["way"] in DELETES and is_handed_out(self._own_conf):
             # slurmctld hands out what it read last, and is told nothing for such a node.
             problem = "slurmctld hands its gres.conf out (configless): it needs files of its own"
             return [f"{self._node} is a dynamic node, and {problem}"]
-        problems = writable.gres_problems(gres_conf, self._node, label, there)
-        if way not in DELETES:
+        problems = self._cannot_write_gres(notes, there)
+        if notes["way"] not in DELETES:
             problems += writable.conf_problems(self._conf, self._node, there)
         return problems
+
+    def _cannot_write_gres(self, notes: Notes, there: str) -> list[str]:
+        return writable.gres_problems(notes["gres_conf"], self._node, notes["label"], there)
 
     def _gres_conf(self) -> tuple[str, str]:
         """The file, and the label of the node's block in it."""

@@ -73,6 +73,9 @@ class Publisher(Protocol):
     def choose(self, node: NodeState) -> Notes:
         """The way, and all that has to be known of how it was. Raises Refused."""
 
+    def hindrances(self, notes: Notes) -> Sequence[str]:
+        """Why publish() could not do what it will have to, as far as that is known before."""
+
     def begin(self, name: str, notes: Notes) -> None:
         """The record is about to be written: keep what is needed to notice others' changes."""
 

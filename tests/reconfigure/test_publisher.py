@@ -140,9 +140,7 @@ class TestItIsRefusedBeforeTheFirstChange:
     """What publish() would be refused later, when the GPUs are changed already."""
 
     def problems(self, site: Site, **settings: object) -> str:
-        with pytest.raises(Refused, match="Slurm cannot be told of n1 from here") as refused:
-            site.choose(**settings)
-        return "\n".join(refused.value.problems)
+        return "\n".join(site.publisher(**settings).hindrances(site.choose(**settings)))
 
     def test_a_gres_conf_of_many_nodes_that_nobody_said_is_one(self, make: Make) -> None:
         site = make()
@@ -184,7 +182,9 @@ class TestItIsRefusedBeforeTheFirstChange:
         copies.mkdir()
         (copies / "slurm.conf").write_text(site.conf.read_text())
         site.conf = copies / "slurm.conf"
-        notes = site.choose(shared_conf=str(original), shared_gres_conf=str(gres))
+        named = {"shared_conf": str(original), "shared_gres_conf": str(gres)}
+        assert self.problems(site, **named) == ""
+        notes = site.choose(**named)
         assert (notes["gres_conf"], notes["label"]) == (str(gres), "n1")
 
     def test_a_dynamic_node_without_files_of_its_own(self, make: Make) -> None:
@@ -204,7 +204,7 @@ class TestItIsRefusedBeforeTheFirstChange:
     def test_what_is_right_is_written_to_by_nobody(self, make: Make) -> None:
         site = make()
         before = site.conf.read_text(), site.gres.read_text(), sorted(site.conf.parent.iterdir())
-        site.choose()
+        assert self.problems(site) == ""
         now = site.conf.read_text(), site.gres.read_text(), sorted(site.conf.parent.iterdir())
         assert now == before
 

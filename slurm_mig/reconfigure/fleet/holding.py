@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from slurm_mig.reconfigure import publish, telling, writable
+from slurm_mig.reconfigure import publish, telling
 from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.publication import text_of
 from slurm_mig.reconfigure.publisher import DELETES, NodePublisher
@@ -58,13 +58,11 @@ class HoldingPublisher(NodePublisher):
             return str(self._own_conf.parent / "gres.conf"), self._node
         return super()._gres_conf()
 
-    def _cannot_write(self, way: str, gres_conf: str, label: str, there: str) -> list[str]:
+    def _cannot_write(self, notes: Notes, there: str) -> list[str]:
         """As for one node alone, of what is not for others to write."""
-        if way in DELETES:
-            return super()._cannot_write(way, gres_conf, label, there)
-        if self._shares:
-            return []
-        return writable.gres_problems(gres_conf, self._node, label, there)
+        if notes["way"] in DELETES:
+            return super()._cannot_write(notes, there)
+        return [] if self._shares else self._cannot_write_gres(notes, there)
 
     def _is_told(self, notes: Notes) -> bool:
         """Whether Slurm was never told anything but what lives."""
