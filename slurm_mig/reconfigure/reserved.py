@@ -18,8 +18,11 @@ OURS: Final = "slurm-mig_"  # how the names of all of them begin
 
 
 def name_of(run: Run) -> str:
-    """Of the reservation; its jobs' names begin so too."""
-    return f"{OURS}{run.record.run_id}"
+    """Of the reservation; its jobs' names begin so too.
+
+    A node in service shows no reason, but this: so it names the command that goes on.
+    """
+    return f"{OURS}recover_{run.record.run_id}"
 
 
 def others(world: World, node: str, but: str = "") -> list[Reservation]:

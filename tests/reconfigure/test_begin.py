@@ -60,6 +60,21 @@ def test_a_prospect(bench: Bench) -> None:
     assert "drain" not in bench.calls
 
 
+def test_what_could_not_be_published(bench: Bench) -> None:
+    """Told before, and only where there is something to publish."""
+    bench.hindrances = ["slurm.conf is not here", "gres.conf neither"]
+    with pytest.raises(Refused) as refused:
+        look(bench)
+    assert refused.value.problems == tuple(bench.hindrances)
+    assert "drain" not in bench.calls
+    seven = wish("7x1g.10gb")
+    assert look(bench, seven).nothing
+    node = bench.slurm.nodes[NODE]  # the GPUs are right, but Slurm is wrong
+    node.flags, node.gres = {"DRAIN"}, "gpu:1g.10gb:6"
+    with pytest.raises(Refused, match="is not here"):
+        look(bench, seven)
+
+
 def test_nothing_to_do(bench: Bench) -> None:
     assert look(bench, wish("7x1g.10gb")).nothing
     assert (
