@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import accounting, conffiles, roots, simulated, site, slurmconf, wrappers
+from tests.cluster import (
+    accounting,
+    cgroups,
+    conffiles,
+    roots,
+    simulated,
+    site,
+    slurmconf,
+    wrappers,
+)
 from tests.cluster.conffiles import Files, GresOf, ask_slurm_mig
 from tests.cluster.machines import Machines
 from tests.cluster.node import Holder, start_time
@@ -19,7 +28,8 @@ class Options:
     """What may be chosen for a cluster; `settings` are further lines of its slurm.conf.
 
     `dynamic` nodes are in no slurm.conf: they come by `slurmd -Z`. One at most, because Slurm
-    22.05 lets none have a port of its own. `files` says where Slurm's files lie.
+    22.05 lets none have a port of its own. `files` says where Slurm's files lie, `cgroup` is the
+    version that the machines have.
     """
 
     slurm: str = "22.05"
@@ -30,6 +40,7 @@ class Options:
     accounting: bool = False
     dynamic: str | None = None
     files: Files = Files.OWN
+    cgroup: int = cgroups.V1
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -46,11 +57,12 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
         machine = options.make_machine(machines.node(name).folder, gpus)
         simulated.copy_library(machine, folder / "lib")
     shutil.copytree(slurm.nvml, folder / "plugins")
-    wrappers.write(slurm, folder / "bin")
+    first = cgroups.before_slurmd(options.cgroup, folder / "lib", "/run/cluster/lib")
+    wrappers.write(slurm, folder / "bin", first)
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
     if options.files is Files.SHARED:
         conffiles.share(machines)
-    _start_machines(machines)
+    _start_machines(machines, options.cgroup)
     _configure(machines, options)
     site.write(machines)
     _start_daemons(machines, accounted=options.accounting)
@@ -66,10 +78,10 @@ def _make_folders(folder: Path) -> None:
     key.write_bytes(secrets.token_bytes(64))
 
 
-def _start_machines(machines: Machines) -> None:
+def _start_machines(machines: Machines, cgroup: int) -> None:
     group, first = group_of(machines.folder), None
     for name in (CONTROLLER, *machines.names):
-        pid = machines.node(name).start(group, first)
+        pid = machines.node(name).start(group, first, cgroup)
         machines.holders[name] = Holder(pid, start_time(pid) or 0)
         first = first or machines.holders[name]
         machines.save()
@@ -89,6 +101,7 @@ def _configure(machines: Machines, options: Options) -> None:
         **options.settings,
     }
     conffiles.write(machines, gres, options.files, confs, settings)
+    (machines.conf / "cgroup.conf").write_text(cgroups.conf(options.cgroup))
     if dynamic:
         own = machines.node(dynamic.name).folder / site.OPTIONS
         own.write_text(slurmconf.dynamic_options(dynamic))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import bring_up, conffiles, guard, reap, simulated, site
+from tests.cluster import bring_up, cgroups, conffiles, guard, reap, simulated, site
 from tests.cluster.bring_up import Options
 from tests.cluster.conffiles import Files, GresOf
 from tests.cluster.machines import STATE, Machines
@@ -53,6 +53,7 @@ class Cluster(Machines):
         accounting: bool = False,
         dynamic: str | None = None,
         files: Files = Files.OWN,
+        cgroup: int = cgroups.V1,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
@@ -62,7 +63,7 @@ class Cluster(Machines):
         node that is in no slurm.conf, `files` says where Slurm's files lie.
         """
         options = Options(
-            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, files
+            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, files, cgroup
         )
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)

@@ -1,4 +1,4 @@
-"""slurm.conf, cgroup.conf and gres.conf of a cluster, and where its machines find them."""
+"""slurm.conf and gres.conf of a cluster, and where its machines find them and cgroup.conf."""
 
 import os
 import sys
@@ -64,11 +64,10 @@ def write(
     nodes: Mapping[str, slurmconf.NodeConf],
     settings: Mapping[str, str],
 ) -> None:
-    """Write them all, and what each slurmd is started with; `nodes` are those of slurm.conf."""
+    """Write them, and what each slurmd is started with; `nodes` are those of slurm.conf."""
     plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
     text = slurmconf.slurm_conf(plugins, [*nodes.values()], settings)
     (machines.conf / "slurm.conf").write_text(text)
-    (machines.conf / "cgroup.conf").write_text(slurmconf.CGROUP_CONF)
     if files is Files.OWN:
         shared = Path("/run/cluster") / machines.conf.relative_to(machines.folder)
         for name in machines.names:
