@@ -1,9 +1,11 @@
 """Reading all that the checks judge. What cannot be read is told, never guessed."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from slurm_mig.doctor import monitor_look, record_look
 from slurm_mig.doctor.facts import Facts, HookFacts
 from slurm_mig.doctor.scripts import find_scripts, own_hooks
 from slurm_mig.errors import Refused, SlurmMigError
@@ -77,6 +79,9 @@ def look(request: Request, hooks: HookFacts) -> Facts:
         gres_map=looker.ask("gres map", lambda: store.read(root)),
         nvml_plugin=_nvml_plugin(root, conf),
         nvml_link=found_without_version(),
+        monitor=looker.ask("monitor", lambda: monitor_look.look(root)),
+        records=looker.ask("usage records", lambda: record_look.look(root)),
+        now=time.time(),
         slurm_client=looker.ask("Slurm's commands", lambda: choose_client(root).told()),
     )
     fresh, why = _fresh(request, looker)

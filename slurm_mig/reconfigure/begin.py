@@ -52,7 +52,7 @@ def look(
     Not `whom`: nobody is to be told which pending jobs would be stranded.
     """
     problems: list[str] = []
-    plans, others, wanted = _plans(request, choose)
+    plans, others, wanted = plans_of(request, choose)
     problems += [problem for each in plans for problem in each.problems]
     try:
         node = world.client.node(name)
@@ -140,7 +140,7 @@ def open_record(
     return record
 
 
-def _plans(
+def plans_of(
     request: Request, choose: Chooser
 ) -> tuple[tuple[GpuPlan, ...], tuple[LiveGpu, ...], Mapping[str, WantedGpu]]:
     """As if nobody ran on the GPUs: jobs are waited for, and apply looks once more."""

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from slurm_mig.errors import JournalError, SlurmMigError, SlurmNotAnswering
-from slurm_mig.reconfigure import drained, phases, smoke
+from slurm_mig.reconfigure import drained, phases, smoke, waiting
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
 from slurm_mig.reconfigure.run import Run, Took, one_line
@@ -29,14 +29,14 @@ from slurm_mig.reconfigure.world import Elsewhere, Held
 
 PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "DRAIN": drained.drain,
-    "WAIT": drained.wait,
+    "WAIT": waiting.wait,
     "STOP": phases.stop,
     "PARTITION": phases.partition,
     "PUBLISH": phases.publish,
     "START": phases.start,
     "VERIFY": phases.verify,
     "SMOKE": smoke.smoke,
-    "RESUME": drained.resume,
+    "RESUME": phases.resume,
     "COMMIT": phases.commit,
 }
 LAST: Final = ("RESUME", "COMMIT")

@@ -51,6 +51,7 @@ def world_of(
     options = options._replace(
         timeout_s=chosen.timeout_s if options.timeout_s is None else options.timeout_s,
         register_s=chosen.register_timeout_s,
+        saved_s=chosen.state_save_s,
         smoke=chosen.smoke if options.smoke is None else options.smoke,
         smoke_s=chosen.smoke_timeout_s,
     )

@@ -159,6 +159,7 @@ class Options(NamedTuple):
     jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
     `keep_what_failed`: a node that is as before stays drained, with a reason that says why; for
     whom nobody waits who could be told otherwise.
+    `saved_s`: then slurmctld has surely saved what it was told; it does so some 5 s after.
     `smoke`: have test jobs run before the node takes others, within `smoke_s`; None: as the site
     has chosen.
     """
@@ -166,6 +167,7 @@ class Options(NamedTuple):
     timeout_s: float | None = None
     cancel_after_s: float | None = None
     register_s: float = 120.0
+    saved_s: float = 8.0
     smoke: bool | None = None
     smoke_s: float = 120.0
     pause_s: float = 1.0

@@ -28,8 +28,8 @@ class Options:
     """What may be chosen for a cluster; `settings` are further lines of its slurm.conf.
 
     `dynamic` nodes are in no slurm.conf: they come by `slurmd -Z`. One at most, because Slurm
-    22.05 lets none have a port of its own. `files` says where Slurm's files lie, `cgroup` is the
-    version that the machines have.
+    22.05 lets none have a port of its own. `cgroup` is the version that the machines have,
+    `files` says where Slurm's files lie.
     """
 
     slurm: str = "22.05"
@@ -39,8 +39,8 @@ class Options:
     make_machine: simulated.MakeMachine = simulated.simulate
     accounting: bool = False
     dynamic: str | None = None
-    files: Files = Files.OWN
     cgroup: int = cgroups.V1
+    files: Files = Files.OWN
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -100,8 +100,7 @@ def _configure(machines: Machines, options: Options) -> None:
         **(slurmconf.CONFIGLESS if options.files is Files.CONFIGLESS else {}),
         **options.settings,
     }
-    conffiles.write(machines, gres, options.files, confs, settings)
-    (machines.conf / "cgroup.conf").write_text(cgroups.conf(options.cgroup))
+    conffiles.write(machines, gres, options.files, confs, settings, options.cgroup)
     if dynamic:
         own = machines.node(dynamic.name).folder / site.OPTIONS
         own.write_text(slurmconf.dynamic_options(dynamic))

@@ -52,8 +52,8 @@ class Cluster(Machines):
         make_machine: simulated.MakeMachine = simulated.simulate,
         accounting: bool = False,
         dynamic: str | None = None,
-        files: Files = Files.OWN,
         cgroup: int = cgroups.V1,
+        files: Files = Files.OWN,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
@@ -63,7 +63,7 @@ class Cluster(Machines):
         node that is in no slurm.conf, `files` says where Slurm's files lie.
         """
         options = Options(
-            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, files, cgroup
+            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, cgroup, files
         )
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)

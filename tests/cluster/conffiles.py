@@ -1,4 +1,4 @@
-"""slurm.conf and gres.conf of a cluster, and where its machines find them and cgroup.conf."""
+"""slurm.conf, cgroup.conf and gres.conf of a cluster, and where its machines find them."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from tests.cluster import site, slurmconf
+from tests.cluster import cgroups, site, slurmconf
 from tests.cluster.machines import Machines
 from tests.cluster.slurmconf import CONTROLLER
 
@@ -63,11 +63,16 @@ def write(
     files: Files,
     nodes: Mapping[str, slurmconf.NodeConf],
     settings: Mapping[str, str],
+    cgroup: int,
 ) -> None:
-    """Write them, and what each slurmd is started with; `nodes` are those of slurm.conf."""
+    """Write them all, and what each slurmd is started with; `nodes` are those of slurm.conf.
+
+    `cgroup` is the version that the machines have.
+    """
     plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
     text = slurmconf.slurm_conf(plugins, [*nodes.values()], settings)
     (machines.conf / "slurm.conf").write_text(text)
+    (machines.conf / "cgroup.conf").write_text(cgroups.conf(cgroup))
     if files is Files.OWN:
         shared = Path("/run/cluster") / machines.conf.relative_to(machines.folder)
         for name in machines.names:

@@ -45,8 +45,8 @@ def up(
     config: str = "",
     cpus: int = 16,
     dynamic: str | None = None,
-    files: Files = Files.OWN,
     cgroup: int | None = None,
+    files: Files = Files.OWN,
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml.
 
@@ -63,8 +63,8 @@ def up(
             cpus=cpus,
             make_machine=functools.partial(_machine, majors),
             dynamic=dynamic,
-            files=files,
             cgroup=cgroup or cgroups.of_its_day(slurm),
+            files=files,
         ) as made,
     ):
         for name in made.names:

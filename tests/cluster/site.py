@@ -14,12 +14,14 @@ FOLDER = "/run/cluster/site"
 SLURMD_STOP, SLURMD_START = f"{FOLDER}/slurmd-stop", f"{FOLDER}/slurmd-start"
 SLURMCTLD_RESTART = f"{FOLDER}/slurmctld-restart"
 OPTIONS = "slurmd.options"  # in the folder of each node
+# Where slurmctld is not killed, nobody has to wait until it has saved.
+AT_ONCE = "state_save_s = 0.01\n"
 CONFIG = f"""\
 [reconfigure]
 slurmd_stop_command = ["{SLURMD_STOP}"]
 slurmd_start_command = ["{SLURMD_START}"]
 slurmctld_restart_command = ["{SLURMCTLD_RESTART}"]
-"""
+{AT_ONCE}"""
 _HEAD = """\
 #!/bin/sh
 export PATH=/run/cluster/bin:$PATH

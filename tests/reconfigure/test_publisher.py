@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.errors import Refused
+from slurm_mig.errors import Refused, SlurmRefused
 from slurm_mig.gpu.nvml.partition_adapter import partition_session
 from slurm_mig.gpu.planning.plan import plan
 from slurm_mig.gpu.present.survey import survey
@@ -229,11 +229,8 @@ class TestWhatItHas:
 
     def test_only_a_node_that_is_deleted_must_be_empty(self, make: Make) -> None:
         publisher = make().publisher()
-        ways = ("reconfigure", "restart", "dynamic", "detected")
-        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [
-            *(False, False),
-            *(True, True),
-        ]
+        ways = ("reconfigure", "restart", "dynamic")
+        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [False, False, True]
 
 
 class TestItIsPublished:
@@ -293,6 +290,37 @@ class TestItIsPublished:
         assert site.conf.read_text() == CONF.format(gres=TWO)
         assert f"{H100}1g.10gb" in site.gres.read_text()
 
+    @pytest.mark.parametrize("back", [False, True])
+    def test_a_dynamic_node_that_came_back_as_it_is_need_not_go(
+        self, make: Make, back: bool
+    ) -> None:
+        """On the way back a slurmctld that was killed may have it still, with jobs on it."""
+        site = make(dynamic=True)
+        site.slurm.nodes["n1"].gres = f"{SEVEN},nic:1"
+        site.slurm.submit(f"gpu:{H100}1g.10gb:1")
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={SEVEN}")
+        publisher = site.publisher(slurmd_start_command=START)
+        notes = site.choose(slurmd_start_command=START)
+        publisher.begin("r", notes)
+        if back:
+            publisher.publish("r", notes, back=True)
+        else:
+            with pytest.raises(SlurmRefused, match="are busy"):
+                publisher.publish("r", notes, back=False)
+        assert "n1" in site.slurm.nodes
+        assert site.slurm.jobs[1].state == "RUNNING"
+
+    def test_but_one_that_registered_badly_goes(self, make: Make) -> None:
+        site = make(dynamic=True)
+        node = site.slurm.nodes["n1"]
+        node.gres, node.flags = SEVEN, {"DRAIN", "INVALID_REG"}
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={SEVEN}")
+        publisher = site.publisher(slurmd_start_command=START)
+        notes = site.choose(slurmd_start_command=START)
+        publisher.begin("r", notes)
+        publisher.publish("r", notes, back=True)
+        assert "n1" not in site.slurm.nodes
+
 
 class TestOnlyOthersMayPublishIt:
     def test_a_copy_is_never_written_to(self, make: Make) -> None:
@@ -322,7 +350,3 @@ class TestSlurmdIsStarted:
         assert words == {
             "{conf}": f"CPUs=16 Gres={SEVEN},nic:1 Feature=a State=DRAIN Reason=\"so 'and' so\""
         }
-
-    def test_without_gpus_where_it_finds_them_itself(self, make: Make) -> None:
-        notes = {"way": "detected", "conf": f"CPUs=16 Gres={TWO}"}
-        assert "Gres=" not in make().publisher().start_words(notes, "why")["{conf}"]

@@ -52,9 +52,9 @@ class WavePublisher:
         wait_s = self._settings.publish_timeout_s
         telling.must_be_as_kept(self._root, name, wait_s)
         wish = ConfWish(str(self._conf), {one.name: one.gres for one in held})
-        telling.write(self._root, name, wish, self._gres(held), wait_s)
+        seen = telling.write(self._root, name, wish, self._gres(held), wait_s)
         try:
-            self._tell_slurm(held)
+            telling.tell(self._conf, _way(held), seen, self._client, self._settings)
         except SlurmMigError:
             with suppress(SlurmMigError):
                 publish.undo(self._root, name, wait_s)
@@ -81,8 +81,7 @@ class WavePublisher:
             raise Refused("nothing was published", [problem])
         return [GresWish(path, one.name, one.block, one.name) for one in blocks]
 
-    def _tell_slurm(self, held: Sequence[NodeEntry]) -> None:
-        if any(one.way == Kind.RESTART.value for one in held):
-            telling.restart_slurmctld(self._conf, self._settings)
-        else:
-            self._client.reconfigure()
+
+def _way(held: Sequence[NodeEntry]) -> str:
+    restarts = any(one.way == Kind.RESTART.value for one in held)
+    return Kind.RESTART.value if restarts else Kind.RECONFIGURE.value
