@@ -80,13 +80,19 @@ def test_a_slurmd_that_is_older_than_gres_conf_keeps_its_map(cluster: Cluster) -
     make_map(cluster, "n2")
     before = gres_map(cluster, "n2")
     path = cluster.node("n2").root / "etc/slurm/gres.conf"
+    text = path.read_text()
+    path.write_text(f"{text}AutoDetect=off\n")
     os.utime(path, (time.time() + 60, time.time() + 60))
     try:
         code, said = make_map(cluster, "n2")
         assert code == 1
         assert "was changed after slurmd started: restart slurmd" in said
         assert gres_map(cluster, "n2") == before
+        path.write_text(text)  # as the map has it: what slurmd has read
+        os.utime(path, (time.time() + 60, time.time() + 60))
+        assert make_map(cluster, "n2")[0] == 0
     finally:
+        path.write_text(text)
         os.utime(path, (0, 0))
 
 
