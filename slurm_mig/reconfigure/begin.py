@@ -66,14 +66,20 @@ def look(
     except Refused as why:
         problems += [f"{why.what}: {problem}" for problem in why.problems]
     problems += smoke.hindrances(world, node)
-    if problems:
-        raise Refused("nothing was changed", problems)
+    _must_be_none(problems)
+    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
+    if not right or any(each.steps for each in plans):
+        _must_be_none(world.publisher.hindrances(notes))
     empty = world.publisher.needs_it_empty(notes)
     jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
-    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
     types = world.publisher.types_after(notes, plans)
     lost = stranded_by(world.client, {name: types}) if whom else ()
     return Prospect(node, plans, others, wanted, jobs, notes, lost, right, types)
+
+
+def _must_be_none(problems: Sequence[str]) -> None:
+    if problems:
+        raise Refused("nothing was changed", problems)
 
 
 def stranded_by(client: SlurmClient, types: Mapping[str, Types]) -> tuple[Stranded, ...]:

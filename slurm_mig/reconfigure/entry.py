@@ -23,6 +23,7 @@ from slurm_mig.slurm.controller.client import NodeState
 
 NOTHING = "nothing"
 LOCK: Final = ("reconfigure.lock", "reconfigure of this node")
+ROLLBACK: Final = "rollback"  # in the notes: what is wanted is what was before another one
 _AT_ONCE_S = 1.0
 
 
@@ -42,14 +43,13 @@ def rollback(world: World, request: Request, node: str) -> Ended:
         cut_short = records.read(world.root)
         if cut_short is not None:
             return loop.recover(Run(world, records.take_over(world.root, cut_short)), undo=True)
-        last = records.read(world.root, records.LAST)
-        if last is None:
-            raise Refused("nothing was changed", ["no reconfigure of this node is known"])
+        last = last_one(world.root)
         prospect = begin.look(world, request, node, as_before(last), whom=False)
         if prospect.nothing:
             return Ended(NOTHING)
         what = f"what was before {last.what}"
-        return loop.forward(Run(world, begin.open_record(world, node, what, prospect)))
+        record = begin.open_record(world, node, what, marked(prospect))
+        return loop.forward(Run(world, record))
 
 
 def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
@@ -99,10 +99,10 @@ def _was_another(world: World, request: Request, last: Record, node: NodeState |
     return not any(plan.steps for plan in plans)
 
 
-def prospect(world: World, request: Request, node: str, choose: Chooser) -> Prospect:
-    """What `start` would do."""
+def prospect(world: World, request: Request, node: str, choose: Chooser | None) -> Prospect:
+    """What `start` would do; without `choose` what `rollback` would, where none was cut short."""
     must_be_none_open(world.root)
-    return begin.look(world, request, node, choose)
+    return begin.look(world, request, node, choose or as_before(last_one(world.root)))
 
 
 def must_be_none_open(root: Path) -> None:
@@ -115,9 +115,26 @@ def must_be_none_open(root: Path) -> None:
         )
 
 
+def last_one(root: Path) -> Record:
+    """The last one that ended here. Raises Refused where there was none."""
+    last = records.read(root, records.LAST)
+    if last is None:
+        raise Refused("nothing was changed", ["no reconfigure of this node is known"])
+    return last
+
+
+def marked(prospect: Prospect) -> Prospect:
+    """The same, to be written down as a rollback."""
+    return prospect._replace(notes={**prospect.notes, ROLLBACK: "yes"})
+
+
 def as_before(last: Record) -> Chooser:
-    """What the GPUs had before that one."""
-    return as_at(last, records.FORMER)
+    """What the GPUs had before that one; or, where that is a rollback that failed, what it wants.
+
+    Else a rollback that is tried again would find that nothing is to be done.
+    """
+    failed = ROLLBACK in last.notes and last.goal == records.FORMER
+    return as_at(last, records.TARGET if failed else records.FORMER)
 
 
 def as_at(last: Record, goal: str) -> Chooser:

@@ -81,6 +81,7 @@ class Bench:
         self.live: Mapping[str, int] = dict(FORMER_TYPES)
         self.loaded: Mapping[str, int] | None = dict(FORMER_TYPES)  # by the slurmd that runs
         self.broken: dict[str, int] = {}
+        self.hindrances: list[str] = []  # why it could not be published, as is known before
         self.calls: list[str] = []
         self.events: list[Event] = []
         self.kill_at: int | None = None
@@ -327,6 +328,9 @@ class Publisher:
     def types(self, notes: Mapping[str, str]) -> Mapping[str, int]:
         self.bench.call("types")
         return dict(self.bench.live)
+
+    def hindrances(self, notes: Mapping[str, str]) -> Sequence[str]:
+        return self.bench.hindrances
 
     def types_after(self, notes: Mapping[str, str], plans: Sequence[GpuPlan]) -> Mapping[str, int]:
         return dict(Counter(gi.profile for plan in plans for gi in plan.target.instances))

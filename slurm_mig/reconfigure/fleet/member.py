@@ -93,6 +93,7 @@ def _begin(world: World, request: Request, order: Order, machine: Machine) -> Re
     found = begin.look(world, request, order.node, _chooser(world.root, order), whom=False)
     if found.nothing:
         return Report(entry.NOTHING)
+    found = entry.marked(found) if order.rollback else found
     fleet = begin.Fleet(order.run_id, order.begun_on)
     run = Run(world, begin.open_record(world, order.node, _what(order), found, fleet))
     return _report(run, loop.forward(run, until=_until(run, order)), machine)
@@ -168,10 +169,7 @@ def _report(run: Run, ended: Ended, machine: Machine) -> Report:
 
 def _chooser(root: Path, order: Order) -> Chooser:
     if order.rollback:
-        last = records.read(root) or records.read(root, records.LAST)
-        if last is None:
-            raise Refused("nothing was changed", ["no reconfigure of this node is known"])
-        return entry.as_before(last)
+        return entry.as_before(records.read(root) or entry.last_one(root))
     wanted = parse(order.text.encode(), "the order")
     return lambda gpus: resolve(wanted, order.label, gpus)
 
