@@ -236,10 +236,12 @@ def test_a_job_that_starts_just_before_the_drain(cluster: Cluster, wish: Wish) -
     (slow / "hold").touch()
     words = ["sh", "-c", 'PATH=/run/cluster/slow:$PATH exec "$@"', "sh", *on.command(wish.label)]
     with on.started(cluster, words) as process:
-        hooking.wait_for(lambda: (slow / "held").exists(), "a drain that is held back", cluster)
-        job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", "sleep 3600")
-        hooking.wait_state(cluster, job, "RUNNING")
-        (slow / "hold").unlink()
+        try:
+            hooking.wait_for(lambda: (slow / "held").exists(), "a drain that is held", cluster)
+            job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", "sleep 3600")
+            hooking.wait_state(cluster, job, "RUNNING")
+        finally:
+            (slow / "hold").unlink()
         hooking.wait_for(lambda: on.is_in(cluster, "WAIT"), "WAIT", cluster)
         time.sleep(1)
         assert on.is_in(cluster, "WAIT")
