@@ -25,10 +25,10 @@ _WORDS = {"unknown": "could not look"}
 def command(ctx: click.Context, as_json: bool, slurmd_options: str) -> int:
     """Say what is wrong or risky on this node, and what mends it.
 
-    Reads slurm.conf, cgroup.conf, gres.conf, config.toml, the GPUs and their device files, asks
-    slurmd for its list, and changes nothing. Each finding comes with the line to add or the
-    command to run. Exit 1 when anything is wrong; what is only risky, or could not be looked
-    at, is said and leaves it at 0.
+    Reads slurm.conf, cgroup.conf, gres.conf, config.toml, the GPUs and their device files, what
+    the monitor and the hooks left, asks slurmd for its list, and changes nothing. Each finding
+    comes with the line to add or the command to run. Exit 1 when anything is wrong; what is only
+    risky, or could not be looked at, is said and leaves it at 0.
     """
     from slurm_mig.doctor.look import look
     from slurm_mig.doctor.table import examine

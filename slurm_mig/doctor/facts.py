@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from slurm_mig.doctor.monitor_facts import MonitorFacts, RecordFacts
 from slurm_mig.model import Node
 from slurm_mig.slurm.config.conf import Conf
 from slurm_mig.slurm.version import SlurmVersion
@@ -55,6 +56,9 @@ class Facts(NamedTuple):
     nvml_plugin: bool | None = None
     nvml_link: bool | None = None
     slurm_client: str | None = None
+    monitor: MonitorFacts | None = None
+    records: RecordFacts | None = None
+    now: float | None = None
     could_not_look: tuple[tuple[str, str], ...] = ()
 
     @property

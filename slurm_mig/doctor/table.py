@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from slurm_mig.doctor import conf_checks, gres_checks, hook_checks, version_checks
+from slurm_mig.doctor import conf_checks, gres_checks, hook_checks, monitor_checks, version_checks
 from slurm_mig.doctor.facts import Facts
 from slurm_mig.doctor.finding import LEVELS, Finding
 
@@ -29,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     hook_checks.timeouts,
     hook_checks.requeue,
     hook_checks.settings,
+    monitor_checks.monitor,
+    monitor_checks.records,
     version_checks.slurm_release,
     version_checks.nvml_plugin,
     version_checks.driver,

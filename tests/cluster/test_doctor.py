@@ -16,6 +16,7 @@ from tests.cluster.test_gres_map import autodetected
 
 NODES = {"n1": ["h100-80gb", "l40s"], "n2": ["a100-40gb=3g.20gb/4x1g.5gb"]}
 Found = set[tuple[str, str]]
+GOOD = {("note", "SchedulerParameters"), ("note", "monitor")}  # no monitor runs here
 
 
 @pytest.fixture(scope="module", params=roots.GATING)
@@ -42,7 +43,7 @@ def test_nothing_is_wrong_with_a_good_cluster(good: Cluster) -> None:
     about_owner = {("wrong", name) for name in ("Prolog", "Epilog", "TaskProlog")}
     for name in good.names:
         _, found = doctor(good, name)
-        assert found - (about_owner if not_roots else set()) == {("note", "SchedulerParameters")}
+        assert found - (about_owner if not_roots else set()) == GOOD
 
 
 @pytest.mark.parametrize("slurm", roots.GATING)
@@ -53,7 +54,7 @@ def test_nothing_is_wrong_where_slurm_detects_the_slices(slurm: str, tmp_path: P
     assert code == 0
     assert (("risky", "Slurm 22.05.8") in found) == (slurm == "22.05")
     # No hooks here, and nothing else that is worth a word.
-    about = {"Prolog", "Epilog", "TaskProlog", "Slurm 22.05.8"}
+    about = {"Prolog", "Epilog", "TaskProlog", "Slurm 22.05.8", "monitor"}
     assert {name for _, name in found} <= about
 
 

@@ -62,6 +62,7 @@ def test_prometheus_and_the_record_agree(tmp_path: Path) -> None:
         assert server.value("slurm_mig_map_stale") == 0
         assert server.value("sum(slurm_mig_slice_allocated)") == 0
         assert server.value("count(slurm_mig_slice_allocated)") == 5
+        assert server.value("count(slurm_mig_layout_drift_slices)") == 2
         # The job ends when it was looked at.
         mine = "trap 'kill %1' TERM; " + WORK + " --seconds 60 & wait"
         job = hooking.submit(cluster, "--gres=gpu:nvidia_h100_80gb_hbm3_3g.40gb:1", "--wrap", mine)
@@ -70,6 +71,8 @@ def test_prometheus_and_the_record_agree(tmp_path: Path) -> None:
         cluster.exec("ctl", ["scancel", "--batch", "--signal=TERM", str(job)])
         record = hooking.record_of(cluster, "n1", job)
 
+        drift = "max(max_over_time(slurm_mig_layout_drift_slices[1h]))"
+        assert server.value(drift) == 0  # asleep and awake
         usage = record["slices"][0]["usage"]
         of = f'{{hpc_job="{job}"}}'
         peak = server.value(f"max_over_time(slurm_mig_slice_memory_used_bytes{of}[1h])")

@@ -112,8 +112,11 @@ def test_what_jobs_used_is_in_their_records(cluster: Cluster) -> None:
     with monitor(cluster) as first:
         jobs = {submit(cluster, gres): gres for gres in JOBS}
         hooking.wait_for(lambda: is_looked_at(cluster, jobs), "samples of every job", cluster)
+        assert said_of_the_monitor(cluster) == []
         first.kill()
         first.wait()
+    (told,) = said_of_the_monitor(cluster)
+    assert (told["level"], "does not any more" in told["what"]) == ("risky", True)
     with monitor(cluster):
         hooking.wait_for(
             lambda: all(row[sums.GAPS] >= 1 for row in rows(cluster).values()), "gaps", cluster
@@ -124,6 +127,13 @@ def test_what_jobs_used_is_in_their_records(cluster: Cluster) -> None:
     for gres, record in records.items():
         check(gres, record)
     assert list((cluster.node("n1").root / "run/slurm-mig/usage").iterdir()) == []
+
+
+def said_of_the_monitor(cluster: Cluster) -> list[dict[str, str]]:
+    """By doctor, on the node."""
+    tool = [sys.executable, "-m", "slurm_mig", "doctor", "--json"]
+    findings = json.loads(cluster.exec("n1", tool, check=False).stdout)["findings"]
+    return [one for one in findings if one["about"] in ("monitor", "metrics")]
 
 
 def check(gres: str, record: dict[str, Any]) -> None:

@@ -9,10 +9,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from slurm_mig.usage.metrics.node import map_series, monitor_series, tally_series
+from slurm_mig.usage.metrics.drift import Drift, by_driver, by_nvml
+from slurm_mig.usage.metrics.instances import live
+from slurm_mig.usage.metrics.node import drift_series, map_series, monitor_series, tally_series
 from slurm_mig.usage.metrics.nodemap import MapReader
 from slurm_mig.usage.metrics.series import COUNTER, Series
 from slurm_mig.usage.metrics.slices import View, gpu_series, job_series, slice_series
+from slurm_mig.usage.metrics.sources import MapState
 from slurm_mig.usage.metrics.tally import TallyReader
 from slurm_mig.usage.monitor.snapshot import Snapshot
 
@@ -32,7 +35,7 @@ class Exposition(Collector):
         self, root: Path, *, users: bool = False, boottime_s: Callable[[], float] = _boottime_s
     ) -> None:
         self.latest: Snapshot | None = None
-        self._users, self._boottime_s = users, boottime_s
+        self._root, self._users, self._boottime_s = root, users, boottime_s
         self._map, self._tally = MapReader(root), TallyReader(root)
         self._lock = threading.Lock()
         self.registry = CollectorRegistry()
@@ -56,13 +59,24 @@ class Exposition(Collector):
         with self._lock:
             state, tally = self._map.state(), self._tally.tally()
         found = [*map_series(state), *tally_series(tally)]
-        if self.latest is None:
-            return found
         snapshot = self.latest
+        found += drift_series(self._drift(state, snapshot))
+        if snapshot is None:
+            return found
         view = View(snapshot, state, self._boottime_s())
         found += [*slice_series(view), *gpu_series(view)]
         found += [*job_series(snapshot, users=self._users), *monitor_series(snapshot)]
         return found
+
+    def _drift(self, state: MapState, snapshot: Snapshot | None) -> Drift | None:
+        """None where the map says nothing of now, or nobody could look."""
+        if state.stale is not False:
+            return None
+        seen = live(self._root)
+        drift = None if seen is None else by_driver(state.slices, seen)
+        if snapshot is not None and snapshot.layout:
+            drift = (drift or Drift()) | by_nvml(state.slices, snapshot.layout)
+        return drift
 
 
 def _family(one: Series) -> Metric:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from slurm_mig import __version__
+from slurm_mig.usage.metrics.drift import Drift
 from slurm_mig.usage.metrics.series import COUNTER, GAUGE, Series, series
 from slurm_mig.usage.metrics.sources import DIFFERS, EXACT, UNKNOWN, MapState, Tally
 from slurm_mig.usage.monitor.snapshot import ASLEEP, FAILING, PAUSED, SAMPLING, Snapshot
@@ -16,6 +17,15 @@ def map_series(state: MapState) -> Iterator[Series]:
                _number(state.stale))  # fmt: skip
     yield _one("gres_conf_changed", GAUGE, "1: gres.conf is not as it was when the map was made",
                _number(state.gres_conf_changed))  # fmt: skip
+
+
+def drift_series(drift: Drift | None) -> Iterator[Series]:
+    """Whether the GPUs are cut as the map has it; a stale map has its own metric."""
+    if drift is None:
+        return
+    rows = [(("gone",), float(len(drift.gone))), (("new",), float(len(drift.new)))]
+    text = "Slices of the map that are not there (gone), and others that are (new)"
+    yield series("layout_drift_slices", GAUGE, text, ("kind",), rows)
 
 
 def tally_series(tally: Tally | None) -> Iterator[Series]:

@@ -25,6 +25,7 @@ from slurm_mig.usage.monitor.watch import STOP, Watch
 LOCK = "monitor.lock"
 _IDLE_S = 20.0  # dnotify wakes us: this is for what it may miss
 _BLIND_S = 1.0  # where there is no dnotify
+_SHOWN_S = 300.0  # how often it is shown that it sleeps, and what is new of the node
 
 
 class Daemon:
@@ -46,7 +47,7 @@ class Daemon:
         self._lock = _only_one(self._root)
         self._monitor = Monitor(root, settings, open_nvml, clock)
         self._next_s: float | None = None  # of a round; None: there is no job
-        self._told_asleep = False
+        self._show_s: float | None = None  # asleep: when to show it again
 
     def run(self) -> None:
         """Until a signal says that it is enough.
@@ -74,14 +75,15 @@ class Daemon:
     def _turn(self) -> None:
         """Meet who came; sample whoever it is time for."""
         new = self._monitor.meet(self._jobs.look(), all_read=self._jobs.all_read)
+        now_s = self._clock.boottime_s()
         if not self._monitor.jobs:
             self._next_s = None
-            if not self._told_asleep:
+            if self._show_s is None or now_s >= self._show_s:
                 self._monitor.round()
                 self._show()
-            self._told_asleep = True
+                self._show_s = now_s + _SHOWN_S
             return
-        self._told_asleep, now_s = False, self._clock.boottime_s()
+        self._show_s = None
         if self._next_s is None or now_s >= self._next_s:
             self._monitor.round()
             # The same beat on, unless it was missed.

@@ -105,7 +105,9 @@ class Monitor:
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
-        return shown(self.state, self.jobs, self._sampler.gpus, self._clock, self._settings)
+        asked = self.state.word in (SAMPLING, FAILING)
+        layout = self._sampler.layout.gpus if asked else ()
+        return shown(self.state, self.jobs, self._sampler.gpus, self._clock, self._settings, layout)
 
     def _begin(self, job: OpenJob) -> JobTrack | None:
         period_s, keys = self._settings.period_s, [one.key for one in job.slices]

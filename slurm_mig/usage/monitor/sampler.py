@@ -10,6 +10,7 @@ from slurm_mig.usage.monitor import adding, energy
 from slurm_mig.usage.monitor.adding import Reading
 from slurm_mig.usage.monitor.clock import Clock
 from slurm_mig.usage.monitor.energy import Power
+from slurm_mig.usage.monitor.layout import Layout
 from slurm_mig.usage.monitor.pairs import Of, Pairs, Stretch
 from slurm_mig.usage.monitor.session import Found, Gpu, Session
 from slurm_mig.usage.monitor.settings import MonitorSettings
@@ -33,6 +34,7 @@ class Sampler:
         self._number = 0
         self.problem: str | None = None
         self.gpus: dict[str, GpuNow] = {}
+        self.layout = Layout()
 
     def round(self, jobs: Iterable[JobTrack], *, new: bool = False) -> None:
         """Sample every slice of these jobs; of `new` ones only, in between, the others go on.
@@ -49,6 +51,7 @@ class Sampler:
         if self._number != self._session.number:
             self._pairs.drop()
             self._number = self._session.number
+        self.layout.look(nvml, self._number, now_s)
         by_gpu: dict[str, list[Pair]] = {}
         for pair in every:
             by_gpu.setdefault(pair[1].slice.gpu_uuid, []).append(pair)
@@ -66,6 +69,7 @@ class Sampler:
     def idle(self) -> None:
         """No job holds a slice: let go of NVML."""
         self._session.close()
+        self.layout.forget()
         self.gpus = {}
         self._pairs.drop()
 

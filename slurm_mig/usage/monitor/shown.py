@@ -7,7 +7,7 @@ from slurm_mig.usage import sums
 from slurm_mig.usage.monitor.adding import xids_of
 from slurm_mig.usage.monitor.clock import Clock
 from slurm_mig.usage.monitor.settings import MonitorSettings
-from slurm_mig.usage.monitor.snapshot import GpuNow, JobNow, SliceNow, Snapshot
+from slurm_mig.usage.monitor.snapshot import GpuLayout, GpuNow, JobNow, SliceNow, Snapshot
 from slurm_mig.usage.monitor.track import JobTrack, SliceTrack
 
 
@@ -27,6 +27,7 @@ def shown(
     gpus: Mapping[str, GpuNow],
     clock: Clock,
     settings: MonitorSettings,
+    layout: tuple[GpuLayout, ...] = (),
 ) -> Snapshot:
     """All of it, as it is now."""
     tracks = sorted(jobs.values(), key=lambda track: track.job.job_id)
@@ -44,6 +45,7 @@ def shown(
         gpus=tuple(sorted(gpus.values())),
         jobs=tuple(_job(track) for track in tracks),
         slices=tuple(slices),
+        layout=layout,
     )
 
 
@@ -89,10 +91,13 @@ def _method(track: SliceTrack) -> str | None:
     return "nvml-processes" if track.before.by_processes else "nvml-memory-info"
 
 
+_LISTS = ("gpus", "jobs", "slices", "layout")
+
+
 def as_json_value(snapshot: Snapshot) -> dict[str, object]:
     """A snapshot as JSON holds it, version 1: snapshot.py says what each field is."""
     told = snapshot._asdict()
-    lists = {name: [_plain(one) for one in told.pop(name)] for name in ("gpus", "jobs", "slices")}
+    lists = {name: [_plain(one) for one in told.pop(name)] for name in _LISTS}
     return {"version": 1, **told, **lists}
 
 

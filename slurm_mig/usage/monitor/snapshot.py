@@ -107,10 +107,19 @@ class GpuNow(NamedTuple):
     compute_slices: int | None
 
 
+class GpuLayout(NamedTuple):
+    """How a GPU is cut: GI id, CI id and UUID of each of its instances, whoever holds them."""
+
+    gpu_uuid: str
+    mig: bool
+    instances: tuple[tuple[int, int, str], ...]
+
+
 class Snapshot(NamedTuple):
     """All of it. `state` is one of the words above; `why` says why it fails or pauses.
 
     `rounds` and `failures` count since the daemon began; `round_s` is what the last round took.
+    `layout` has all GPUs that NVML told of (layout.py), none while it is not asked.
     """
 
     taken_s: float
@@ -125,6 +134,7 @@ class Snapshot(NamedTuple):
     gpus: tuple[GpuNow, ...] = ()
     jobs: tuple[JobNow, ...] = ()
     slices: tuple[SliceNow, ...] = ()
+    layout: tuple[GpuLayout, ...] = ()
 
 
 Sink = Callable[[Snapshot], None]

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from slurm_mig.errors import Refused
 from slurm_mig.usage.report.matching import matches
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from slurm_mig.usage.store.asking import Filters
 from slurm_mig.usage.store.curves import curves_of
 from slurm_mig.usage.store.nouns import Curve, Held

@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 from slurm_mig.usage.report.figures import busy
 from slurm_mig.usage.store.nouns import Slice
+from slurm_mig.usage.store.rules import IdleRule
 
 LEAST_S = 300.0
 NO_PROCESS = 0.5
 NO_ACTIVITY = 0.01
+LIMITS = IdleRule(LEAST_S, NO_PROCESS, NO_ACTIVITY)  # for a database that is to find the same
 RULE = (
     f"idle: sampled for at least {LEAST_S / 60:.0f} min, and on average fewer than {NO_PROCESS:g}"
     f" processes on it (so none for most of that time), or a mean activity below {NO_ACTIVITY:.0%}"

@@ -6,15 +6,7 @@ from typing import NamedTuple
 from slurm_mig.gpu import profile as names
 from slurm_mig.gpu.config import offline
 from slurm_mig.usage.store.nouns import Slice
-
-
-class Shape(NamedTuple):
-    """A slice as a share of its GPU: compute slices, memory, and memory units (bandwidth)."""
-
-    profile: str
-    compute: int
-    memory_mib: float
-    units: int
+from slurm_mig.usage.store.rules import Shape as Shape
 
 
 class Model(NamedTuple):
@@ -27,6 +19,12 @@ class Model(NamedTuple):
     whole: Shape
     shapes: tuple[Shape, ...]
     assumed: tuple[str, ...]
+
+
+def models() -> tuple[Model, ...]:
+    """All models that have MIG, each once, by name."""
+    known = {gpu.info.name for gpu in map(offline.gpu, offline.keys())}
+    return tuple(model for name in sorted(known) if (model := model_of(name)) is not None)
 
 
 @lru_cache(maxsize=1024)
@@ -53,14 +51,15 @@ def shape_of(one: Slice) -> Shape | None:
     A compute instance of several in one GPU instance has its own compute slices, and all of the
     memory, which it shares. The memory is what the record says, where it does.
     """
-    shape = _shape(one.gpu_name, one.profile)
+    shape = named(one.gpu_name, one.profile)
     if shape is None or one.memory_mib is None:
         return shape
     return shape._replace(memory_mib=one.memory_mib)
 
 
 @lru_cache(maxsize=4096)
-def _shape(gpu_name: str | None, profile: str | None) -> Shape | None:
+def named(gpu_name: str | None, profile: str | None) -> Shape | None:
+    """The shape of that name, None being a whole GPU; None for one that is not known."""
     model = model_of(gpu_name)
     if model is None or profile is None:
         return None if model is None else model.whole

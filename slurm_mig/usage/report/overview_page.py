@@ -6,7 +6,7 @@ from datetime import tzinfo
 from slurm_mig.usage.report import idle, sizing
 from slurm_mig.usage.report.job_page import kind
 from slurm_mig.usage.report.models import memory_of
-from slurm_mig.usage.report.overview import Holder, Overview, Sizing
+from slurm_mig.usage.report.overview import Holder, Overview
 from slurm_mig.usage.report.page import Bar, Column, Page, Plot, Section, Table
 from slurm_mig.usage.report.words import (
     UNKNOWN,
@@ -20,7 +20,7 @@ from slurm_mig.usage.report.words import (
     when,
 )
 from slurm_mig.usage.report.words import memory_of as of_memory
-from slurm_mig.usage.store.asking import Total
+from slurm_mig.usage.store.asking import Sizing, Total
 
 MOST_BARS = 20
 _NUMBERS = (

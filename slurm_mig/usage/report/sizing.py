@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from slurm_mig.gpu import profile as names
 from slurm_mig.usage.report.figures import busy, was_sampled
-from slurm_mig.usage.report.models import Shape, model_of, shape_of
+from slurm_mig.usage.report.models import Shape, model_of, models, named, shape_of
 from slurm_mig.usage.store.nouns import Slice
+from slurm_mig.usage.store.rules import Ladder, SizingRule
 
 MARGIN = 0.10
 IDLE_MIB = 64  # what a driver keeps on a slice that nobody uses: up to some tens of MiB
@@ -65,6 +66,19 @@ def advise(one: Slice) -> Advice:
         return Advice("full", None, need.compute is None, doubts)
     found = _smallest(one.gpu_name, own, need)
     return Advice("smaller" if found else "fits", found, need.compute is None, doubts)
+
+
+@lru_cache(maxsize=1)
+def rule() -> SizingRule:
+    """What advise() goes by, for a database that is to find the same."""
+    ladders = []
+    for model in models():
+        for profile in (None, *(shape.profile for shape in model.shapes)):
+            own = named(model.name, profile)
+            if own is not None:
+                ladders.append(Ladder(model.name, profile, own, _candidates(model.name, own)))
+    assumed = tuple(model.name for model in models() if model.assumed)
+    return SizingRule(MARGIN, IDLE_MIB, FULL, COVERED, FEW, tuple(ladders), assumed)
 
 
 def _unknown(one: Slice) -> str | None:

@@ -1,9 +1,11 @@
-"""Rows and sums from the database."""
+"""Rows and sums from the database, and what it finds by the rules of this report."""
 
 from collections.abc import Iterator
 
-from slurm_mig.usage.store import query, totals
-from slurm_mig.usage.store.asking import Filters, Total
+from slurm_mig.usage.report.idle import LIMITS
+from slurm_mig.usage.report.sizing import rule
+from slurm_mig.usage.store import judging, query, totals
+from slurm_mig.usage.store.asking import Filters, IdleRows, Sizing, Total
 from slurm_mig.usage.store.database import Store
 from slurm_mig.usage.store.nouns import Curves, Held
 
@@ -23,3 +25,9 @@ class Stored:
 
     def totals(self, *by: str) -> list[Total]:
         return totals.totals(self._store, self._filters, by)
+
+    def sizing(self) -> list[Sizing]:
+        return judging.sizing(self._store, self._filters, rule())
+
+    def idle(self, most: int) -> IdleRows:
+        return judging.idle(self._store, self._filters, LIMITS, most)

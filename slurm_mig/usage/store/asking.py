@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from slurm_mig.usage.store.nouns import Held
+
 WHOLE_GPU = "whole"  # what Filters.profiles calls a slice that is a whole GPU (profile None)
 
 
@@ -60,3 +62,31 @@ class Total(NamedTuple):
     processes_hours: float
     energy_joules: float | None
     energy_hours: float
+
+
+class Sizing(NamedTuple):
+    """The slices of one profile of which the same is said (report/sizing.py's Advice).
+
+    `uncertain` counts those in doubt, `by_memory_only` those whose activity is not known;
+    `period_s` is the longest time between two samples that any of them was measured with.
+    """
+
+    gpu_name: str | None
+    profile: str | None
+    verdict: str
+    would_do: str | None
+    slices: int
+    slice_hours: float
+    uncertain: int
+    by_memory_only: int
+    period_s: float | None
+
+
+class IdleRows(NamedTuple):
+    """Slices that were held and hardly used: how many, and some that were held longest.
+
+    Of equally long ones the first in the order of rows.
+    """
+
+    slices: int
+    longest: tuple[Held, ...]

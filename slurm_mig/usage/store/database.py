@@ -77,6 +77,8 @@ def opened(
 def reading(store: Store) -> Iterator[Connection]:
     """One view of the database, in which nothing moves. Raises StoreError."""
     with _telling(store), store.engine.connect() as connection, connection.begin():
+        if not store.is_sqlite:  # to compile a long question takes longer than to answer it
+            connection.execute(select(func.set_config("jit", "off", True)))
         yield connection
 
 

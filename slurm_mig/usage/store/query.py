@@ -1,6 +1,7 @@
 """Every slice that a job held, one by one. Sums are made in SQL: totals.py."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import select
 
@@ -13,6 +14,10 @@ from slurm_mig.usage.store.schema import records, slices, texts
 ALL = Filters()
 _JOB = list(records.c)[1:]
 _SLICE = list(slices.c)[1:]
+HELD = (*_JOB, *_SLICE)  # what as_held() takes
+ORDER = (
+    records.c.ended.nulls_last(), records.c.job_id, records.c.record_id, slices.c.position,
+)  # fmt: skip
 
 
 def rows(store: Store, filters: Filters = ALL) -> Iterator[Held]:
@@ -21,11 +26,10 @@ def rows(store: Store, filters: Filters = ALL) -> Iterator[Held]:
     They are read as they are asked for. A record that names no slice has no row.
     Raises StoreError.
     """
-    order = (records.c.ended.nulls_last(), records.c.job_id, records.c.record_id, slices.c.position)
-    asked = chosen(select(*_JOB, *_SLICE), filters).order_by(*order)
+    asked = chosen(select(*HELD), filters).order_by(*ORDER)
     with reading(store) as connection:
         for row in connection.execute(asked, execution_options={"yield_per": 1000}):
-            yield Held(Job._make(row[: len(_JOB)]), Slice._make(row[len(_JOB) :]))
+            yield as_held(row)
 
 
 def curves(store: Store, filters: Filters) -> Curves:
@@ -34,3 +38,8 @@ def curves(store: Store, filters: Filters) -> Curves:
     with reading(store) as connection:
         lines = set(connection.execute(asked).scalars())
     return {place: curve for line in lines for place, curve in curves_of(line).items()}
+
+
+def as_held(row: Sequence[Any]) -> Held:
+    """A row of the columns HELD."""
+    return Held(Job._make(row[: len(_JOB)]), Slice._make(row[len(_JOB) :]))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, case, cast, distinct, func, select
+from sqlalchemy import BigInteger, ColumnElement, Text, case, cast, distinct, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -83,8 +83,8 @@ def _hours(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _mean(value: ColumnElement[Any], weight: ColumnElement[Any]) -> ColumnElement[Any]:
     """Weighted, over the rows where both are known; NULL where no weight is."""
-    known = and_(value.is_not(None), weight.is_not(None))
-    return func.sum(value * weight) / func.nullif(func.sum(case((known, weight))), 0)
+    known = case((value.is_not(None), weight))
+    return func.sum(value * weight) / func.nullif(func.sum(known), 0)
 
 
 def _where(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -92,8 +92,7 @@ def _where(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnE
 
 
 _s = slices.c
-_own_gi = and_(_s.activity_sampled_s.is_not(None), _s.activity_shared_gi.is_(False))
-_activity_s = _where(_own_gi, _s.activity_sampled_s)
+_activity_s = _where(_s.activity_shared_gi.is_(False), _s.activity_sampled_s)
 _owned = func.nullif(_s.memory_mib, 0)
 _with_processes = _where(_s.processes_mean.is_not(None), _s.sampled_s)
 _idle_share = case((_s.processes_mean < 1, 1 - _s.processes_mean), else_=0.0)

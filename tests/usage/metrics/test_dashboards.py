@@ -7,10 +7,18 @@ from pathlib import Path
 import yaml
 
 from slurm_mig.usage.metrics.exposition import Exposition
-from slurm_mig.usage.monitor.snapshot import ASLEEP
+from slurm_mig.usage.monitor.snapshot import ASLEEP, GpuLayout
 from tests.cluster import prometheus
 from tests.usage.metrics import board
-from tests.usage.metrics.moments import entry, exposition, on_h100, snapshot, whole_a100, write_map
+from tests.usage.metrics.moments import (
+    H100,
+    entry,
+    exposition,
+    on_h100,
+    snapshot,
+    whole_a100,
+    write_map,
+)
 from tests.usage.metrics.server import ALERTS
 
 _NAME = re.compile(r"\bslurm_mig_\w+")
@@ -35,7 +43,8 @@ def everything(root: Path) -> Exposition:
     assert busy.activity is not None
     busy = busy._replace(activity=busy.activity._replace(fp16=0.5))
     made = exposition(root, users=True)
-    made.latest = snapshot(busy, whole_a100())
+    layout = (GpuLayout(H100, True, ((9, 0, "MIG-9"), (10, 0, "MIG-10"))),)
+    made.latest = snapshot(busy, whole_a100(), layout=layout)
     return made
 
 

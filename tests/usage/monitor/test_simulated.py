@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,9 @@ from slurm_mig.gpu.nvml.port import MigInfo
 from slurm_mig.gpu.nvml.usage_adapter import usage_session
 from slurm_mig.gpu.nvml.usage_port import UsageNvml
 from slurm_mig.model import GpuIndex
+from slurm_mig.usage.metrics.drift import Drift, by_driver, by_nvml
+from slurm_mig.usage.metrics.instances import live
+from slurm_mig.usage.metrics.sources import MapSlice
 from tests.fake_usage import Load, Step, UsageMachine, energy_j
 from tests.sim import library
 from tests.sim.api import Sim
@@ -244,3 +248,29 @@ def test_a_repartition_by_others_ends_the_sampling_of_what_is_gone(node: SimScen
     (one,) = node.monitor.snapshot().slices
     assert one.gone
     assert node.usage(7)["memory"]["peak_mib"] < 100
+
+
+def test_nvml_and_the_driver_s_tree_tell_the_same_layout(node: SimScene) -> None:
+    assert isinstance(node.machine, SimMachine)
+    root, the_map = node.machine.sim.root, [mapped(one) for one in node.gres]
+    assert live(root) == frozenset((one.gpu_minor, one.gi_id, one.ci_id) for one in the_map)
+    node.begin(7, 0)
+    node.look()
+    assert by_nvml(the_map, node.monitor.snapshot().layout) == Drift()
+    node.machine.sim.partition(0, "7g.40gb")
+    for _ in range(5):  # the event ends the session, and the next one looks again
+        node.move_on(1.0)
+        node.monitor.round()
+    drift = by_nvml(the_map, node.monitor.snapshot().layout)
+    assert drift == by_driver(the_map, live(root) or frozenset())
+    assert {place[0] for place in drift.gone} == {place[0] for place in drift.new} == {0}
+    assert (len(drift.gone), len(drift.new)) == (3, 1)
+
+
+def mapped(one: dict[str, Any]) -> MapSlice:
+    """A slice as the metrics have it of the map."""
+    mig = one["mig"]
+    return MapSlice(
+        one["gpu_index"], one["gpu_minor"], one["gpu_uuid"], "GPU", one["type"],
+        one["gres_index"], mig["gi_id"], mig["ci_id"], mig["profile"], mig["uuid"], None,
+    )  # fmt: skip

@@ -84,6 +84,22 @@ def test_who_sleeps_says_so_once(scene: MakeScene) -> None:
 
 
 @alone
+def test_now_and_then_a_sleeper_shows_what_is_new_of_the_node(scene: MakeScene) -> None:
+    node, seen = scene("h100-80gb=1g.10gb"), Seen(3)
+
+    def later(_: Snapshot) -> None:
+        node.clock.now_s += 300.0
+
+    # With such a watchdog it looks up ten times a second; it shows nothing each time.
+    notify = Notify({"NOTIFY_SOCKET": f"{node.root}/nobody", "WATCHDOG_USEC": "300000"})
+    settings = node.settings
+    Daemon(node.root, settings, node.machine.session, node.clock, notify, (later, seen)).run()
+    assert [one.state for one in seen.snapshots] == ["asleep"] * 3
+    assert [one.boottime_s for one in seen.snapshots] == [1000.0, 1300.0, 1600.0]
+    assert node.machine.sessions == 0
+
+
+@alone
 def test_when_the_last_job_goes_nothing_is_left_to_show(scene: MakeScene) -> None:
     node, seen = scene("h100-80gb=1g.10gb"), Seen(3)
     node.begin(7, 0)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.usage.report.files import read
-from slurm_mig.usage.report.source import Rows, Source
+from slurm_mig.usage.report.rows import Rows
+from slurm_mig.usage.report.source import Source
 from slurm_mig.usage.report.stored import Stored
 from slurm_mig.usage.store.asking import WHOLE_GPU, Filters, Total
 from slurm_mig.usage.store.collect import collect

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from slurm_mig.usage.report.as_csv import jobs_csv, overview_csv
 from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.overview import overview
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from tests.usage.report import made
 from tests.usage.report.strategies import MANY
 from tests.usage.report.test_pages import JOBS, MIXED

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slurm_mig.usage.report.as_json import jobs_json, overview_json
 from slurm_mig.usage.report.overview import BY, overview
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from tests.usage.report import made
 from tests.usage.report.strategies import MANY
 from tests.usage.report.test_pages import JOBS, MIXED

@@ -10,7 +10,7 @@ from slurm_mig.usage.report.html import html
 from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import overview
 from slurm_mig.usage.report.overview_page import overview_page
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from tests.usage.report import made
 from tests.usage.report.htmlpage import Parsed
 from tests.usage.report.strategies import MANY

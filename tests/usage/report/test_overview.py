@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from slurm_mig.usage.report import overview as module
 from slurm_mig.usage.report.overview import BY, overview
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from tests.usage.report import made
 from tests.usage.report.strategies import MANY
 

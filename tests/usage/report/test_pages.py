@@ -12,7 +12,7 @@ from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import BY, overview
 from slurm_mig.usage.report.overview_page import overview_page
 from slurm_mig.usage.report.page import Page
-from slurm_mig.usage.report.source import Rows
+from slurm_mig.usage.report.rows import Rows
 from slurm_mig.usage.report.text import ASCII, text
 from tests.usage.report import made
 from tests.usage.report.strategies import MANY
