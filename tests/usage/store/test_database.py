@@ -96,6 +96,25 @@ def test_the_file_is_roots_and_its_groups(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o640
 
 
+def test_a_new_file_has_room_for_several_lines_on_a_page(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    with opened(ROOT, f"sqlite:///{file}", make=True):
+        pass
+    assert sqlite3.connect(file).execute("PRAGMA page_size").fetchone() == (16384,)
+
+
+def test_a_file_of_other_pages_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    before = sqlite3.connect(file)
+    before.execute("CREATE TABLE theirs (x INTEGER)")
+    before.commit()
+    before.close()
+    for _ in range(2):
+        with opened(ROOT, f"sqlite:///{file}", make=True) as store, writing(store) as connection:
+            connection.execute(text("INSERT INTO theirs VALUES (1)"))
+    assert sqlite3.connect(file).execute("PRAGMA page_size").fetchone() == (4096,)
+
+
 def test_the_sites_database_lies_below_root(tmp_path: Path) -> None:
     with opened(tmp_path, make=True) as store:
         file = tmp_path / "var/lib/slurm-mig/usage.db"
