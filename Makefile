@@ -1,6 +1,7 @@
 # Every target does its own set-up. `make demo` shows the main job, `make test` proves it.
 PY := .venv/bin/python
 SIM := build/sim/libnvidia-ml.so.1
+VIEW := build/sim/unified_view.so
 
 .PHONY: help setup sim lint type test system bench demo docs check clean
 
@@ -16,9 +17,13 @@ setup: .venv/stamp  ## virtual environment, Debian packages, the Slurms that the
 	.venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-sim: $(SIM)  ## the simulated libnvidia-ml.so.1
+sim: $(SIM) $(VIEW)  ## the simulated libnvidia-ml.so.1, and what shows slurmd cgroup v2 alone
 $(SIM): $(wildcard tests/sim/*.c tests/sim/*.h tests/sim/*.txt tests/sim/Makefile)
 	$(MAKE) -C tests/sim BUILD=$(CURDIR)/build/sim
+
+$(VIEW): tests/cluster/unified_view.c | $(SIM)  # first another name: a slurmd may map the old one
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -fPIC -shared -Wall -Wextra -Werror -o $@.new $<
+	mv $@.new $@
 
 lint: .venv/stamp  ## ruff
 	.venv/bin/ruff check .

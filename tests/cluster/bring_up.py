@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import accounting, roots, simulated, site, slurmconf, wrappers
+from tests.cluster import accounting, cgroups, roots, simulated, site, slurmconf, wrappers
 from tests.cluster.machines import Machines
 from tests.cluster.node import Holder, start_time
 from tests.cluster.slurmconf import CONTROLLER
@@ -38,7 +38,7 @@ class Options:
     """What may be chosen for a cluster; `settings` are further lines of its slurm.conf.
 
     `dynamic` nodes are in no slurm.conf: they come by `slurmd -Z`. One at most, because Slurm
-    22.05 lets none have a port of its own.
+    22.05 lets none have a port of its own. `cgroup` is the version that the machines have.
     """
 
     slurm: str = "22.05"
@@ -48,6 +48,7 @@ class Options:
     make_machine: simulated.MakeMachine = simulated.simulate
     accounting: bool = False
     dynamic: str | None = None
+    cgroup: int = cgroups.V1
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -64,9 +65,10 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
         machine = options.make_machine(machines.node(name).folder, gpus)
         simulated.copy_library(machine, folder / "lib")
     shutil.copytree(slurm.nvml, folder / "plugins")
-    wrappers.write(slurm, folder / "bin")
+    first = cgroups.before_slurmd(options.cgroup, folder / "lib", "/run/cluster/lib")
+    wrappers.write(slurm, folder / "bin", first)
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
-    _start_machines(machines)
+    _start_machines(machines, options.cgroup)
     _configure(machines, options)
     site.write(machines)
     _start_daemons(machines, accounted=options.accounting)
@@ -82,10 +84,10 @@ def _make_folders(folder: Path) -> None:
     key.write_bytes(secrets.token_bytes(64))
 
 
-def _start_machines(machines: Machines) -> None:
+def _start_machines(machines: Machines, cgroup: int) -> None:
     group, first = group_of(machines.folder), None
     for name in (CONTROLLER, *machines.names):
-        pid = machines.node(name).start(group, first)
+        pid = machines.node(name).start(group, first, cgroup)
         machines.holders[name] = Holder(pid, start_time(pid) or 0)
         first = first or machines.holders[name]
         machines.save()
@@ -113,7 +115,7 @@ def _configure(machines: Machines, options: Options) -> None:
     plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
     text = slurmconf.slurm_conf(plugins, confs, settings)
     (machines.conf / "slurm.conf").write_text(text)
-    (machines.conf / "cgroup.conf").write_text(slurmconf.CGROUP_CONF)
+    (machines.conf / "cgroup.conf").write_text(cgroups.conf(options.cgroup))
 
 
 def _start_daemons(machines: Machines, *, accounted: bool) -> None:

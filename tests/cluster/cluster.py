@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import bring_up, guard, reap, simulated, site
+from tests.cluster import bring_up, cgroups, guard, reap, simulated, site
 from tests.cluster.bring_up import GresOf, Options
 from tests.cluster.machines import STATE, Machines
 from tests.cluster.node import ClusterError, start_time
@@ -51,6 +51,7 @@ class Cluster(Machines):
         make_machine: simulated.MakeMachine = simulated.simulate,
         accounting: bool = False,
         dynamic: str | None = None,
+        cgroup: int = cgroups.V1,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
@@ -59,7 +60,9 @@ class Cluster(Machines):
         `gres`, if given, is asked for a node's GRES instead of slurm-mig. `dynamic` names the
         node that is in no slurm.conf.
         """
-        options = Options(slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic)
+        options = Options(
+            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, cgroup
+        )
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)
             try:

@@ -86,10 +86,12 @@ def leftovers(folder: Path) -> list[str]:
     found = [str(folder)] if folder.exists() else []
     for listed in Path("/proc").glob("[0-9]*/cgroup"):
         try:
-            if group in listed.read_text():
-                found.append(str(listed))
+            lines = listed.read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue
+        # Whoever has ended and was not waited for still names its group of v2, which is gone.
+        if any(group in line and not line.endswith(" (deleted)") for line in lines):
+            found.append(str(listed))
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{group}")]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return found + [line for line in mounts if str(folder) in line]

@@ -16,12 +16,14 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-NAMESPACES = {"mount": 0x00020000, "uts": 0x04000000, "net": 0x40000000}
+NAMESPACES = {"mount": 0x00020000, "uts": 0x04000000, "net": 0x40000000, "cgroup": 0x02000000}
 BIND, MOVE, REC, RDONLY, REMOUNT = 0x1000, 0x2000, 0x4000, 0x1, 0x20
+MNT_DETACH = 0x2
 UNBINDABLE, PRIVATE = 1 << 17, 1 << 18
 ORDINARY = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # minors of major 1
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 0x1
 PR_SET_PDEATHSIG = 1
+UNIFIED = "unified"  # the one hierarchy of cgroup v2
 NOT_ENTERED = 125  # exit code: the command was never started
 DOCUMENTATION = "192.0.2.1"  # RFC 5737: nobody's address
 
@@ -43,7 +45,13 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
 def unshare(*names: str) -> None:
     """New namespaces, from which no mount reaches the machine."""
     _call("unshare", sum(NAMESPACES[name] for name in names))
-    mount("none", "/", "", REC | PRIVATE)
+    if "mount" in names:
+        mount("none", "/", "", REC | PRIVATE)
+
+
+def unmount(target: str) -> None:
+    """No longer show what is mounted last at `target`."""
+    _call("umount2", target.encode(), MNT_DETACH)
 
 
 def bind(source: str, target: str) -> None:
@@ -120,19 +128,36 @@ def _node(path: Path, major: int, minor: int) -> None:
 
 
 def hierarchy(controller: str, target: str) -> Path:
-    """Mount a whole cgroup (v1) hierarchy; wherever it is mounted, it is the same one."""
+    """Mount a whole cgroup hierarchy, of v1 or `unified`; it is the same one everywhere."""
     whole = Path(target)
     whole.mkdir(parents=True, exist_ok=True)
-    mount("cgroup", target, "cgroup", 0, controller)
+    kind, data = ("cgroup2", "") if controller == UNIFIED else ("cgroup", controller)
+    mount(kind, target, kind, 0, data)
     return whole
 
 
-def cgroup(controller: str, group: str, workspace: str) -> None:
-    """Show one cgroup (v1), made if missing, as if it were the whole hierarchy, and join it."""
+def cgroup(controller: str, group: str, workspace: str, target: str) -> None:
+    """Show one cgroup, made if missing, as if it were the whole hierarchy, and join it."""
     whole = hierarchy(controller, f"{workspace}/{controller}")
     (whole / group).mkdir(parents=True, exist_ok=True)
     (whole / group / "cgroup.procs").write_text(str(os.getpid()))
-    bind(str(whole / group), f"/sys/fs/cgroup/{controller}")
+    bind(str(whole / group), target)
+    unmount(str(whole))
+
+
+def scope(place: str, target: str) -> None:
+    """Move on into a group of cgroup v2, made if missing, and show it at `target` too."""
+    Path(place).mkdir(parents=True, exist_ok=True)
+    Path(place, "cgroup.procs").write_text(str(os.getpid()))
+    bind(place, target)
+
+
+def no_other_cgroups() -> None:
+    """Take the machine's own cgroups out of sight: Slurm reads the list of mounts."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    places = [line.split()[4] for line in mounts]
+    for place in reversed([each for each in places if each.startswith("/sys/fs/cgroup")]):
+        unmount(place)
 
 
 def loopback() -> None:
@@ -181,6 +206,8 @@ STEPS: dict[str, Callable[..., None]] = {
     "devices": devices,
     "empty": empty,
     "cgroup": cgroup,
+    "scope": scope,
+    "no_other_cgroups": no_other_cgroups,
     "loopback": loopback,
     "another_root": another_root,
     "mkdir": os.mkdir,

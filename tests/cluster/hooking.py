@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import site
+from tests.cluster import cgroups, site
 from tests.cluster.cluster import Cluster
 from tests.cluster.majors import own_majors
 from tests.cluster.node import ClusterError, environment
@@ -44,8 +44,12 @@ def up(
     config: str = "",
     cpus: int = 16,
     dynamic: str | None = None,
+    cgroup: int | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster with the hooks on and a gres map on every node; `config` is its config.toml."""
+    """A cluster with the hooks on and a gres map on every node; `config` is its config.toml.
+
+    The machines have the cgroups of that Slurm's day, if no others are asked for.
+    """
     every = {key: text for key, text in {**SETTINGS, **(settings or {})}.items() if text}
     with (
         own_majors() as majors,
@@ -57,6 +61,7 @@ def up(
             cpus=cpus,
             make_machine=functools.partial(_machine, majors),
             dynamic=dynamic,
+            cgroup=cgroup or cgroups.of_its_day(slurm),
         ) as made,
     ):
         for name in made.names:

@@ -16,17 +16,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import enter, roots
+from tests.cluster import cgroups, enter, roots
 from tests.cluster.slurmds import driver_files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRATCH = "/run/scratch"  # of one machine: mounts in the making, and the other Debian's view
 VIEW = f"{SCRATCH}/view"
-CONTROLLERS = ("devices", "freezer")
 KEPT_IN_VAR = ("var/lib/slurm-mig", "var/log/slurm-mig")
 # A cluster that went down meanwhile has no cgroups any more: nothing may start outside them.
-_IN_CGROUP = " && ".join(f"echo $$ >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS)
-_JOIN = f'{_IN_CGROUP} || exit 125; cd "$0" 2>/dev/null || cd /; exec "$@"'
+_JOIN = f"""\
+{cgroups.enter_groups(SCRATCH)}
+cd "$0" 2>/dev/null || cd /
+exec "$@"
+"""
 
 
 class ClusterError(Exception):
@@ -63,11 +65,15 @@ class Node:
         """Its tree: /dev, /proc and the files that it keeps."""
         return self.folder / "root"
 
-    def start(self, group: str, share_net_of: Holder | None) -> int:
-        """Make the namespaces; the id of the process that holds them. Raises ClusterError."""
+    def start(self, group: str, share_net_of: Holder | None, cgroup: int) -> int:
+        """Make the namespaces; the id of the process that holds them. Raises ClusterError.
+
+        `cgroup` is the version that the machine has.
+        """
         for name in ("run", "etc/slurm", "etc/slurm-mig", *KEPT_IN_VAR, "dev"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
-        plan = self._plan(f"{group}/{self.name}", new_net=share_net_of is None)
+        into = cgroups.steps(f"{group}/{self.name}", cgroup, SCRATCH)
+        plan = self._plan(into, new_net=share_net_of is None)
         network = [f"--net=/proc/{share_net_of.pid}/ns/net"] if share_net_of else []
         inside = [sys.executable, "-I", "-S", enter.__file__, json.dumps([*plan, ["hold"]])]
         done = subprocess.run(["nsenter", *network, *inside], capture_output=True, text=True)
@@ -81,7 +87,7 @@ class Node:
             return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         return ["chroot", f"--userspec={uid}:{uid}", "--groups=", VIEW]
 
-    def _plan(self, group: str, *, new_net: bool) -> list[list[object]]:
+    def _plan(self, into_cgroups: list[list[object]], *, new_net: bool) -> list[list[object]]:
         etc = ("hosts", "slurm", "slurm-mig")
         steps: list[list[object]] = [
             ["die_with_parent"],
@@ -100,8 +106,7 @@ class Node:
             folder = Path("/", kept).parent
             steps.append(["splice", str(folder), f"{SCRATCH}/{folder.name}", "slurm-mig"])
             steps.append(["bind", str(self.root / kept), f"/{kept}"])
-        steps.append(["empty", "/sys/fs/cgroup"])
-        steps += [["cgroup", name, group, SCRATCH] for name in CONTROLLERS]
+        steps += into_cgroups
         if not self.slurm.is_host:
             steps.append(["another_root", str(self.slurm.root), VIEW, "passwd", "group", *etc])
         return steps
@@ -120,7 +125,7 @@ def command(holder: Holder, words: Sequence[str]) -> list[str]:
     """The command that runs `words` on the machine that `holder` keeps."""
     if not holder.alive():
         raise ClusterError("the machine is not running any more: `down` the cluster, then `up`")
-    inside = ["nsenter", f"--target={holder.pid}", "--mount", "--uts", "--net"]
+    inside = ["nsenter", f"--target={holder.pid}", "--mount", "--uts", "--net", "--cgroup"]
     return [*inside, "sh", "-c", _JOIN, str(Path.cwd()), *words]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import enter  # type: ignore[import-not-found, unused-ignore]
 
-CONTROLLERS = ("devices", "freezer")
+HIERARCHIES = ("devices", "freezer", enter.UNIFIED)
 LIMIT_S = 20.0
 
 
@@ -24,7 +24,7 @@ def main(group: str) -> int:
     """0 when nothing is left of the group, 1 when something would not go."""
     enter.unshare("mount")
     enter.empty("/sys/fs/cgroup")
-    trees = [enter.hierarchy(name, f"/sys/fs/cgroup/{name}") / group for name in CONTROLLERS]
+    trees = [enter.hierarchy(name, f"/sys/fs/cgroup/{name}") / group for name in HIERARCHIES]
     end = time.monotonic() + LIMIT_S
     while any(tree.exists() for tree in trees):
         for folder in _folders(trees):

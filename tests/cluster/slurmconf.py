@@ -1,4 +1,4 @@
-"""The text of slurm.conf and cgroup.conf of a simulated cluster. Pure."""
+"""The text of slurm.conf of a simulated cluster. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,6 @@ from dataclasses import dataclass
 CONTROLLER = "ctl"
 # Inside a cluster's network namespace the ports are its own.
 CTLD_PORT, DBD_PORT, FIRST_SLURMD_PORT = 6817, 6819, 7001
-CGROUP_CONF = """\
-CgroupPlugin=cgroup/v1
-CgroupMountpoint=/sys/fs/cgroup
-ConstrainDevices=yes
-"""
 # What nodes that come by `slurmd -Z` want of the others; without TreeWidth, 22.05 loses them.
 DYNAMIC = {"MaxNodeCount": "16", "TreeWidth": "65533", "SlurmctldParameters": "cloud_reg_addrs"}
 _HEAD = """\

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import reach, roots
+from tests.cluster import cgroups, reach, roots
 from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
 from tests.cluster.machines import Machines
@@ -22,6 +22,7 @@ from tests.cluster.reach import Reach
 Record = dict[str, Any]
 
 GPUS = ["h100-80gb=3g.40gb@4:1c:2c/2g.20gb/2x1g.10gb", "a100-40gb=off", "a100-40gb=3x1g.5gb"]
+MODERN = ("24.11", cgroups.V2)
 FORMS = {"n1": "off", "n2": "nvml"}
 # nvidia-cap1 and 2 (MIG config and monitor) are no slice's: no gres.conf names them.
 EVERYONES = {"/dev/nvidia-caps/nvidia-cap1", "/dev/nvidia-caps/nvidia-cap2"}
@@ -39,14 +40,15 @@ def in_both_forms(machines: Machines, name: str) -> Gres:
     return Gres(gen_gres(machines, name, "--gres-line").strip(), gen_gres(machines, name))
 
 
-@pytest.fixture(scope="module", params=roots.GATING)
+@pytest.fixture(scope="module", params=[*((each, cgroups.V1) for each in roots.GATING), MODERN])
 def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """Two nodes with the same GPUs, a form of gres.conf each."""
     folder = tmp_path_factory.mktemp("isolation") / "c"
     nodes = dict.fromkeys(FORMS, GPUS)
-    with Cluster.up(folder, nodes, slurm=str(request.param), gres=in_both_forms) as running:
+    slurm, cgroup = request.param
+    with Cluster.up(folder, nodes, slurm=slurm, gres=in_both_forms, cgroup=cgroup) as running:
         yield running
 
 

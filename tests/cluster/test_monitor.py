@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from slurm_mig.usage import sums
-from tests.cluster import hooking
+from tests.cluster import cgroups, hooking, unconstrain
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import environment
 from tests.cluster.slurmconf import CONTROLLER
@@ -42,11 +42,25 @@ MONITOR = [
 ]  # fmt: skip
 
 
+KINDS = [
+    pytest.param(("24.11", cgroups.V1), id="24.11, v1"),
+    pytest.param(("24.11", cgroups.V2), id="24.11, v2"),
+    pytest.param(("26.05", cgroups.V2), id="26.05, v2", marks=pytest.mark.system),  # by SLUID
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> tuple[str, int]:
+    """Which Slurm runs, on which cgroups."""
+    slurm, cgroup = request.param
+    return slurm, cgroup
+
+
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(kind: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A node with the hooks on."""
     folder = tmp_path_factory.mktemp("monitor") / "c"
-    with hooking.up(folder, {"n1": GPUS}, slurm="24.11") as running:
+    with hooking.up(folder, {"n1": GPUS}, slurm=kind[0], cgroup=kind[1]) as running:
         yield running
 
 
@@ -154,7 +168,23 @@ done
 """
 
 
-def test_a_slice_too_many_is_seen(cluster: Cluster) -> None:
+def allow(cluster: Cluster, kind: tuple[str, int], job: int, other: dict[str, Any]) -> set[str]:
+    """Let a job open the files of another slice too, under v2 all files; what it may open then."""
+    if kind[1] == cgroups.V2:
+        cluster.exec("n1", ["/usr/bin/python3", unconstrain.__file__])
+        return {name(one) for one in hooking.gres_map(cluster, "n1")}
+    devices = " ".join(f"{file['major']}:{file['minor']}" for file in other["files"][1:])
+    cluster.exec("n1", ["sh", "-c", ALLOW.format(job, devices)])
+    return {name(other)}
+
+
+def name(one: dict[str, Any]) -> str:
+    """What a check calls a slice of the gres map, or of a record."""
+    mig = one.get("mig", one)
+    return f"gpu{one['gpu_minor']}.gi{mig['gi_id']}.ci{mig['ci_id']}"
+
+
+def test_a_slice_too_many_is_seen(cluster: Cluster, kind: tuple[str, int]) -> None:
     (cluster.folder / "released").unlink(missing_ok=True)
     script = f"touch /run/cluster/begun; {IDLE}"
     asked = ["sbatch", "--parsable", "-D", "/", "-o", "/dev/null", f"--gres=gpu:{H100}_1g.10gb:1"]
@@ -168,9 +198,7 @@ def test_a_slice_too_many_is_seen(cluster: Cluster) -> None:
         for one in hooking.gres_map(cluster, "n1")
         if one["type"] == mine["type"] and one["gres_index"] != mine["gres_index"]
     )
-    devices = " ".join(f"{file['major']}:{file['minor']}" for file in other["files"][1:])
-    cluster.exec("n1", ["sh", "-c", ALLOW.format(job, devices)])
-    name = "gpu0.gi{gi_id}.ci{ci_id}".format(**other["mig"])
+    extra = sorted(allow(cluster, kind, job, other) - {name(mine)})
     with monitor(cluster) as daemon:
         folder = cluster.node("n1").root / "run/slurm-mig/usage"
         hooking.wait_for(lambda: list(folder.glob(f"{job}.*.devices")), "a look", cluster)
@@ -179,6 +207,6 @@ def test_a_slice_too_many_is_seen(cluster: Cluster) -> None:
         daemon.terminate()
         said = daemon.communicate()[1].decode()
     assert record["device_check"] == {
-        "result": "differs", "extra": [name], "missing": [], "why": None,
+        "result": "differs", "extra": extra, "missing": [], "why": None,
     }  # fmt: skip
-    assert f"job {job}: its device cgroup is wrong: it can open {name}" in said
+    assert f"job {job}: its device cgroup is wrong: it can open {extra[0]}" in said

@@ -15,18 +15,22 @@ PROGRAMS = {
 # A job finds these on its PATH too, but is inside the view already.
 _TEXT = """\
 #!/bin/sh
-[ -d {view}/usr ] || exec {program} "$@"
+{first}[ -d {view}/usr ] || exec {program} "$@"
 exec chroot {view} /bin/sh -c 'cd "$0" 2>/dev/null; exec "$@"' "$PWD" {program} "$@"
 """
 
 
-def write(slurm: Slurm, folder: Path) -> None:
-    """Fill the folder; it stays empty where the machine's own Slurm is meant."""
+def write(slurm: Slurm, folder: Path, before_slurmd: str) -> None:
+    """Fill the folder; it stays empty where the machine's own Slurm is meant.
+
+    `before_slurmd` are lines of a shell.
+    """
     folder.mkdir()
     if slurm.is_host:
         return
     for place, names in PROGRAMS.items():
         for name in names:
             file = folder / name
-            file.write_text(_TEXT.format(view=VIEW, program=f"/{place}/{name}"))
+            first = before_slurmd if name == "slurmd" else ""
+            file.write_text(_TEXT.format(first=first, view=VIEW, program=f"/{place}/{name}"))
             file.chmod(0o755)

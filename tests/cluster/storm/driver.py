@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import hooking
+from tests.cluster import cgroups, hooking
 from tests.cluster.cluster import Cluster
-from tests.cluster.node import CONTROLLERS, ClusterError
+from tests.cluster.node import SCRATCH, ClusterError
 from tests.cluster.slurmconf import CONTROLLER
 
 HERE = "/run/checkout/tests/cluster/storm"
@@ -138,8 +138,7 @@ class Storm:
                 continue
             self.left[job] = pid
             node = next(probe.node for probe in self.probes() if probe.job == job)
-            moves = [f"echo {pid} >/sys/fs/cgroup/{name}/cgroup.procs" for name in CONTROLLERS]
-            self.cluster.exec(node, ["sh", "-c", " && ".join(moves)])
+            self.cluster.exec(node, ["sh", "-c", cgroups.enter_groups(SCRATCH, str(pid))])
             (self.folder / f"left.{job}").touch()
 
     def _cancel(self) -> None:
