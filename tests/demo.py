@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.cluster import hooking, probe, reach, site
-from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Gres
 from tests.cluster.machines import Machines
 from tests.cluster.node import environment
 from tests.cluster.slurmconf import CONTROLLER

@@ -13,9 +13,11 @@ from slurm_mig.reconfigure.fleet import waves
 from slurm_mig.reconfigure.fleet.engine import FleetWorld, Look
 from slurm_mig.reconfigure.fleet.estimate import ASSUMES, Estimate, estimate
 from slurm_mig.reconfigure.fleet.record import RunRecord
+from slurm_mig.reconfigure.world import Types
 from slurm_mig.slurm.demand import Stranded
 
 VERSION = 1
+_MANY = 1 << 16
 
 
 def show(world: FleetWorld, record: RunRecord, looks: Sequence[Look], *, as_json: bool) -> None:
@@ -73,6 +75,7 @@ def _lines(
         yield f"wave {number}"
         for name in wave:
             yield from _of_node(looks[name])
+    yield from _unknown(looks)
     for one in lost:
         yield f"strands job {one.job} of {one.user}, which waits for {one.gres}: {one.why}"
     yield from _cost(costs)
@@ -81,12 +84,24 @@ def _lines(
 def _of_node(look: Look) -> Iterator[str]:
     if look.problem:
         yield f"  {look.node}  problem: {look.problem}"
-    elif not look.told["changes"]:
+    elif not look.told["changes"] and not look.told["does"]:
         yield f"  {look.node}  nothing to do"
     for text in look.told.get("does", ()):
         yield f"  {look.node}  {text}"
     for job in look.told.get("jobs", ()):
         yield f"  {look.node}  waits for {job['text']}"
+
+
+def _unknown(looks: Mapping[str, Look]) -> Iterator[str]:
+    """What only the nodes can tell, where nobody asked them."""
+    of: dict[str, list[str]] = {}
+    for name, look in looks.items():
+        for text in look.told.get("unknown", ()):
+            of.setdefault(text, []).append(name)
+    if of:
+        yield "by what slurmctld has; only the nodes themselves can tell"
+    for text, names in of.items():
+        yield f"  {text}" if len(names) == len(looks) else f"  {text} (of {', '.join(names)})"
 
 
 def _cost(costs: Estimate) -> Iterator[str]:
@@ -101,8 +116,13 @@ def _cost(costs: Estimate) -> Iterator[str]:
 
 def _stranded(world: FleetWorld, looks: Mapping[str, Look]) -> tuple[Stranded, ...]:
     types = {
-        name: look.told["types"]
+        name: look.told["types"] if look.told.get("exact", True) else _many(look.told["types"])
         for name, look in looks.items()
         if not look.problem and look.told["types"] is not None
     }
     return stranded_by(world.client, types)
+
+
+def _many(types: Types) -> Types:
+    """As many as may be: whom there may be enough for, is not stranded."""
+    return dict.fromkeys(types, _MANY)

@@ -17,7 +17,6 @@ _WAYS = {
     "reconfigure": "slurm.conf and `scontrol reconfigure`",
     "restart": "slurm.conf and a restart of slurmctld",
     "dynamic": "`scontrol delete` and `slurmd -Z --conf`",
-    "detected": "`scontrol delete` and `slurmd -Z`",
 }
 
 

@@ -71,7 +71,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401
     A run whose command was cut short goes on with --resume, from another shell too.
 
     With --by reboot nobody logs in: Slurm empties the nodes and runs its RebootProgram there,
-    which is to be slurm-mig's (hooks/reboot). See docs/reconfigure.md.
+    which is to be slurm-mig's (hooks/reboot). All options go with it; --dry-run then tells what
+    slurmctld's types and the known GPU models say, for no node is asked. See docs/reconfigure.md.
     """
     return _do(root_of(ctx), Given(**given))
 
@@ -99,19 +100,18 @@ class Given(NamedTuple):
 def _do(root: Path, given: Given) -> int:
     """The way that is asked for. Raises UsageError for what does not go together."""
     if given.status or given.resume:
-        more = (given.nodes, given.file, given.config, given.rollback, given.dry_run, given.by)
-        if (given.status and given.resume) or any(more):
-            raise UsageError("--status and --resume stand for themselves: the run knows the rest")
         return _of_a_run(root, given)
     if given.rollback == (given.file is not None):
         raise UsageError("give one of --file FILE and --rollback")
+    if given.rollback and given.config is not None:
+        raise UsageError("--config is of a FILE: --rollback knows what was before")
+    if given.run_id is not None:
+        raise UsageError("--run is for --status and --resume: a new run gets an ID of its own")
     by_reboot = given.by == "reboot"
-    if by_reboot and given.smoke is not None:
-        raise UsageError("with --by reboot, each node's `smoke` in [reconfigure] decides of it")
     if given.nodes is not None and (by_reboot or not _is_here(root, given.nodes)):
         return _fleet(root, given.nodes, given)
-    if given.max_unavailable or given.max_failures or given.by or given.run_id:
-        raise UsageError("--max-unavailable, --max-failures, --by and --run are for many nodes")
+    if given.max_unavailable or given.max_failures or given.by:
+        raise UsageError("--max-unavailable, --max-failures and --by are for many nodes: name them")
     return _here(root, given)
 
 
@@ -132,12 +132,12 @@ def _here(root: Path, given: Given) -> int:
     with interruptible(root), shown() as watch:
         name, world = world_of(root, given.nodes, options, watch)
         request = request_of(root)
-        if choose is None:
-            ended = entry.rollback(world, request, name)
-        elif given.dry_run:
+        if given.dry_run:
             prospect = entry.prospect(world, request, name, choose)
             show(name, what, prospect, as_json=given.as_json)
             return 0
+        if choose is None:
+            ended = entry.rollback(world, request, name)
         else:
             ended = entry.start(world, request, name, what, choose)
     return tell(f"{name}, {what}", ended, as_json=given.as_json, back=choose is None)
@@ -177,8 +177,14 @@ def _wish(root: Path, nodes: str, given: Given) -> "Wish":
 
 
 def _of_a_run(root: Path, given: Given) -> int:
+    """--status or --resume. Raises UsageError for what would be ignored."""
     from slurm_mig.cli import fleet
 
+    more = (given.nodes, given.file, given.config, given.rollback, given.dry_run, given.by)
+    if (given.status and given.resume) or any(more):
+        raise UsageError("--status and --resume stand for themselves: the run knows the rest")
+    if given.status and any(one is not None for one in _chosen(given)):
+        raise UsageError("--status changes nothing: give that with --resume")
     if given.status:
         return fleet.show_status(root, given.run_id, as_json=given.as_json)
     return fleet.resume(root, given.run_id, _chosen(given), as_json=given.as_json)

@@ -26,7 +26,9 @@ def command(ctx: click.Context, undo: bool, timeout: float | None, as_json: bool
     Both write down what they are about to do, and how to go back, before they do it. This reads
     it, and brings the node to one of the two: what was wanted, or what was before. After a
     reconfigure it goes through the same phases, and gives the node back to Slurm; it also starts
-    the GPU daemons that were stopped meanwhile. It may be run again and again.
+    the GPU daemons that were stopped meanwhile. Where nothing was interrupted, it looks whether
+    slurmctld was, and has forgotten the end of the last reconfigure: then it tells it again. It
+    may be run again and again.
     """
     from slurm_mig.cli.applied import interruptible, refusing, tell
     from slurm_mig.cli.progress import shown
@@ -49,14 +51,15 @@ def _forgotten(root: "Path") -> "Record | None":
     """Of the last reconfigure, if slurmctld has forgotten its end; where it can be asked."""
     from slurm_mig.errors import SlurmMigError
     from slurm_mig.reconfigure import entry, record
-    from slurm_mig.reconfigure.site import world_of
+    from slurm_mig.reconfigure.site import request_of, world_of
     from slurm_mig.reconfigure.world import Options
 
     try:
         last = record.read(root, record.LAST)
         if last is None:
             return None
-        return entry.forgotten(world_of(root, last.node, Options(), lambda _: None)[1])
+        world = world_of(root, last.node, Options(), lambda _: None)[1]
+        return entry.forgotten(world, request_of(root))
     except SlurmMigError:  # then there is no more to know than of the GPUs
         return None
 

@@ -150,4 +150,9 @@ def counts(gres: str) -> Counter[str]:
 
 
 def _without_time(made: object) -> object:
-    return {**made, "made_at": None} if isinstance(made, dict) else made
+    """Nor that of gres.conf: other nodes' lines may have changed in it."""
+    if not isinstance(made, dict):
+        return made
+    conf = made.get("gres_conf")
+    conf = {**conf, "mtime_ns": None} if isinstance(conf, dict) else conf
+    return {**made, "made_at": None, "gres_conf": conf}

@@ -17,7 +17,7 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
-from slurm_mig.slurm.config.conf import Conf, read_conf
+from slurm_mig.slurm.config.conf import Conf, is_handed_out, read_conf
 from slurm_mig.slurm.config.drift import autodetect_of
 from slurm_mig.slurm.controller.choose import choose_client
 from slurm_mig.slurm.daemon import host_name, slurmd_start
@@ -72,7 +72,7 @@ def look(request: Request, hooks: HookFacts) -> Facts:
         hooks=hooks,
         hook_folder=str(own_hooks()),
         slurmd_start=start,
-        gres_conf_changed=_changed(folder / "gres.conf") if folder else None,
+        gres_conf_changed=_gres_conf_changed(root, conf, name, start),
         generation=looker.ask("generation", lambda: epoch.generation(str(root))),
         generation_changed=_changed(under(root, f"{epoch.FOLDER}/{epoch.GENERATION}")),
         boot_id=looker.ask("boot id", lambda: epoch.boot_id(str(root))),
@@ -105,6 +105,16 @@ def _cgroup_conf(folder: Path | None) -> Conf | None:
 def _gres_conf(folder: Path | None) -> str | None:
     path = folder / "gres.conf" if folder else None
     return path.read_bytes().decode() if path and path.exists() else None
+
+
+def _gres_conf_changed(
+    root: Path, conf: Conf | None, name: str, start: float | None
+) -> float | None:
+    """None too where slurmd has read all of it that is for this node."""
+    if conf is None or is_handed_out(conf.path):
+        return None  # configless: slurmd itself wrote it, and read it then
+    path = conf.path.parent / "gres.conf"
+    return None if store.holds(root, path, name, start) else _changed(path)
 
 
 def _node(request: Request) -> Node:

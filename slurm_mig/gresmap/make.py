@@ -11,7 +11,12 @@ from slurm_mig.gresmap import store
 from slurm_mig.gresmap.join import Head, gres_map, missing_files, warnings
 from slurm_mig.model import Node
 from slurm_mig.slurm import scontrol
-from slurm_mig.slurm.config.conf import find_slurm_conf, read_conf
+from slurm_mig.slurm.config.conf import (
+    find_slurm_conf,
+    handed_out,
+    is_handed_out,
+    read_conf,
+)
 from slurm_mig.slurm.config.constrained import constrained
 from slurm_mig.slurm.config.slurmd_options import SlurmdOptions
 from slurm_mig.slurm.daemon import host_name, newer_than_slurmd, slurmd_start
@@ -35,7 +40,10 @@ class Request(NamedTuple):
     def slurm_conf(self) -> Path | None:
         """The file that slurmd reads; None where it is not to be found."""
         given = self.options.conf
-        return Path(given) if given is not None else find_slurm_conf(self.root)
+        if given is not None:
+            return Path(given)
+        fetched = handed_out(self.root) if self.options.conf_server is not None else None
+        return fetched or find_slurm_conf(self.root)
 
 
 class Made(NamedTuple):
@@ -61,7 +69,7 @@ def make(request: Request) -> Made:
         slurm_version=str(version),
         constrained=_constrained(request.slurm_conf()),
         made_at=int(time.time()),
-        gres_conf=_gres_conf(request),
+        gres_conf=_gres_conf(request, node.name),
     )
     return Made(gres_map(records, node, head), tuple(warnings(records, node)))
 
@@ -95,23 +103,25 @@ def _list(request: Request) -> str:
 def _must_be_loaded(request: Request) -> None:
     """Raises SlurmError where `slurmd -G` would read another gres.conf than the running slurmd."""
     path = request.slurm_conf()
-    if path is None or request.slurmd_list is not None:
-        return
+    if path is None or request.slurmd_list is not None or is_handed_out(path):
+        return  # or slurmd itself has written it, and only then read it
     gres_conf = path.parent / "gres.conf"
     node = request.options.node_name or host_name()
-    if newer_than_slurmd(gres_conf, slurmd_start(request.root, read_conf(path), node)):
+    start = slurmd_start(request.root, read_conf(path), node)
+    changed = newer_than_slurmd(gres_conf, start)
+    if changed and not store.holds(request.root, gres_conf, node, start):  # other nodes' lines
         raise SlurmError(
             f"{gres_conf} was changed after slurmd started: restart slurmd, then the map is made"
             " (until then nothing was changed)"
         )
 
 
-def _gres_conf(request: Request) -> dict[str, int | str] | None:
+def _gres_conf(request: Request, node: str) -> dict[str, int | str] | None:
     """The state of the file that slurmd's list was made from; None where slurmd was not asked."""
     path = request.slurm_conf()
     if path is None or request.slurmd_list is not None:
         return None
-    return store.state_of(path.parent / "gres.conf")
+    return store.state_of(path.parent / "gres.conf", node)
 
 
 def _discover(request: Request) -> Node:

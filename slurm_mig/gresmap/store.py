@@ -8,6 +8,7 @@ from typing import Any
 
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.files import under, write_atomic
+from slurm_mig.system.ownlines import own_lines
 
 MAP = "/run/slurm-mig/gres-map.json"
 _AS_IT_MUST_BE = 0o100644  # a regular file (no link) that all may read
@@ -16,12 +17,13 @@ _AS_IT_MUST_BE = 0o100644  # a regular file (no link) that all may read
 def write(root: Path, made: dict[str, Any]) -> bool:
     """Put the map in its place; false if one that says the same was there already.
 
-    Raises SlurmMigError where it cannot be written.
+    That one's time tells then that it still held. Raises SlurmMigError where it cannot be written.
     """
     path = under(root, MAP)
-    if _same(path, made):
-        return False
     try:
+        if _same(path, made):
+            os.utime(path)
+            return False
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # One line an entry: a person can read it, and `diff` shows what changed.
         write_atomic(path, text_of(made))
@@ -59,13 +61,32 @@ def remove(root: Path) -> bool:
     return True
 
 
-def state_of(path: Path) -> dict[str, int | str] | None:
-    """By what hooks tell whether a file is still the same; None where it cannot be read."""
+def state_of(path: Path, node: str) -> dict[str, int | str] | None:
+    """By what hooks tell whether a gres.conf still says the same to a node.
+
+    None where it cannot be read.
+    """
     try:
         data, found = path.read_bytes(), path.stat()
     except OSError:
         return None
-    return {"path": str(path), "mtime_ns": found.st_mtime_ns, "crc32": binascii.crc32(data)}
+    crc32 = binascii.crc32(own_lines(data, node))
+    return {"path": str(path), "mtime_ns": found.st_mtime_ns, "crc32": crc32}
+
+
+def holds(root: Path, gres_conf: Path, node: str, since: float | None) -> bool:
+    """Whether a gres.conf says to the node what it said when the map was made, or held, last.
+
+    That must have been `since` some time, in seconds since 1970: when slurmd started.
+    """
+    try:
+        told, when = read(root).get("gres_conf"), under(root, MAP).stat().st_mtime
+    except (SlurmMigError, OSError):
+        return False
+    now = state_of(gres_conf, node)
+    if since is None or when < since or now is None or not isinstance(told, dict):
+        return False
+    return all(told.get(key) == now[key] for key in ("path", "crc32"))
 
 
 def text_of(made: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def close_record(root: str, registry: Registry, job_id: int) -> None:
         repartitioned=[None] * len(begun["slices"]),
         leftovers=None,
     )
-    final = measured.added(registry, closed)
+    final = measured.added(registry, closed, found)
     closing.begin(root, registry, job_id, final, time.time())
     measured.forget(registry, final)
 

@@ -83,7 +83,7 @@ def _close(
         repartitioned=_repartitioned(root, begun, slices),
         leftovers=ended.count if ended else None,
     )
-    final = measured.added(registry, closed)
+    final = measured.added(registry, closed, found)
     closing.begin(root, registry, job.job_id, final, end)
     measured.forget(registry, final)
 

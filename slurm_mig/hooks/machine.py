@@ -36,9 +36,12 @@ def why_doubtful(the_map: GresMap) -> str | None:
             return None
         from binascii import crc32 as crc32_of  # rare
 
+        from slurm_mig.system.ownlines import own_lines
+
+        # Configless slurmds fetch it anew each time; in a file of many, others' lines change.
         with open(path, "rb") as file:
-            if crc32_of(file.read(_LONGEST_CONF)) == crc32:
-                return None  # configless slurmds fetch it anew each time
+            if crc32_of(own_lines(file.read(_LONGEST_CONF), the_map.node)) == crc32:
+                return None
     except OSError:
         pass
     return f"{path} is not as the gres map has it: if slurmd has read it, run `slurm-mig gres-map`"

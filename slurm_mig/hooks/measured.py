@@ -7,7 +7,7 @@ cgroup beside it. Without a monitor there is neither, and the record says null.
 import posix as os
 
 from slurm_mig.errors import HookError
-from slurm_mig.hooks.registry import Registry, read
+from slurm_mig.hooks.registry import Content, Registry, read
 from slurm_mig.system import rootfiles
 from slurm_mig.usage.record import Record
 
@@ -16,8 +16,11 @@ DEVICES = ".devices"
 _LIMIT = 4 << 20
 
 
-def added(registry: Registry, final: Record) -> Record:
-    """The closed record with what was measured. Raises nothing: a record comes first."""
+def added(registry: Registry, final: Record, found: Content | None) -> Record:
+    """The closed record with what was measured; `found` is the open record's file.
+
+    Raises nothing: a record comes first.
+    """
     name = _name(final)
     try:
         data = rootfiles.read_file(registry.folder, name, _LIMIT)
@@ -28,11 +31,15 @@ def added(registry: Registry, final: Record) -> Record:
     from slurm_mig.usage import figures, sums  # only where there is something to read
 
     if (job := sums.read(data)) is not None:
-        seconds = final["duration_s"]
-        measured = figures.usage(job, slices, seconds if isinstance(seconds, float) else None)
+        since_s = _seconds(found.get("started_boottime_s") if found else None)
+        measured = figures.usage(job, slices, _seconds(final["duration_s"]), since_s)
         marked = [{**one, "usage": usage} for one, usage in zip(slices, measured, strict=True)]
         told = {**final, "slices": marked, "power": figures.power(job, slices)}
     return {**told, "device_check": _device_check(registry, name)}
+
+
+def _seconds(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def forget(registry: Registry, final: Record) -> None:

@@ -153,7 +153,7 @@ def number_of(entry: dict[str, object], key: str) -> int:
 
 
 def _conf_file(value: object) -> tuple[str, int, int] | None:
-    """A file's path, time of change in ns, and CRC-32."""
+    """A file's path, time of change in ns, and the CRC-32 of what the node reads in it."""
     if value is None:
         return None
     entry = dict_of(value, "gres_conf")

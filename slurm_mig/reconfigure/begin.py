@@ -52,7 +52,7 @@ def look(
     Not `whom`: nobody is to be told which pending jobs would be stranded.
     """
     problems: list[str] = []
-    plans, others, wanted = _plans(request, choose)
+    plans, others, wanted = plans_of(request, choose)
     problems += [problem for each in plans for problem in each.problems]
     try:
         node = world.client.node(name)
@@ -66,14 +66,20 @@ def look(
     except Refused as why:
         problems += [f"{why.what}: {problem}" for problem in why.problems]
     problems += smoke.hindrances(world, node)
-    if problems:
-        raise Refused("nothing was changed", problems)
+    _must_be_none(problems)
+    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
+    if not right or any(each.steps for each in plans):
+        _must_be_none(world.publisher.hindrances(notes))
     empty = world.publisher.needs_it_empty(notes)
     jobs = tuple(job for job in world.client.jobs_on(name) if empty or holds_gres(job))
-    right = gpu_types(node) == world.publisher.types(notes) and not node.registered_badly
     types = world.publisher.types_after(notes, plans)
     lost = stranded_by(world.client, {name: types}) if whom else ()
     return Prospect(node, plans, others, wanted, jobs, notes, lost, right, types)
+
+
+def _must_be_none(problems: Sequence[str]) -> None:
+    if problems:
+        raise Refused("nothing was changed", problems)
 
 
 def stranded_by(client: SlurmClient, types: Mapping[str, Types]) -> tuple[Stranded, ...]:
@@ -134,7 +140,7 @@ def open_record(
     return record
 
 
-def _plans(
+def plans_of(
     request: Request, choose: Chooser
 ) -> tuple[tuple[GpuPlan, ...], tuple[LiveGpu, ...], Mapping[str, WantedGpu]]:
     """As if nobody ran on the GPUs: jobs are waited for, and apply looks once more."""

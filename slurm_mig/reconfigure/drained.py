@@ -1,4 +1,4 @@
-"""The phases that keep the node out of service, and give it back: DRAIN, WAIT, RESUME.
+"""The node is kept out of service, and given back: DRAIN, and what RESUME may do.
 
 Whose drain it is, the record and the reason say together. A reason alone says nothing: 24.11 and
 later overwrite it when a node registers badly, and leave stale ones on nodes that are well.
@@ -11,7 +11,6 @@ from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure import reserved
 from slurm_mig.reconfigure.record import FORMER, Record
 from slurm_mig.reconfigure.run import Run, one_line
-from slurm_mig.reconfigure.waiting import cancel_in_time, holding, told
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
 _LONGEST = 160  # of a reason: accounting keeps 255 bytes, and a terminal shows fewer
@@ -85,6 +84,8 @@ def _is_of_test_jobs(record: Record, node: NodeState) -> bool:
 def drain(run: Run) -> None:
     """Have the node take no more jobs. Somebody else's drain stays his."""
     node = run.node()
+    if node is not None and not node.drains:
+        run.empty_since = None
     if node is not None and REBOOT_ISSUED in node.state:
         take_over_for(run)
     elif node is not None:
@@ -109,23 +110,6 @@ def _note_theirs(run: Run, node: NodeState) -> None:
         run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
 
 
-def wait(run: Run) -> None:
-    """Until no job holds a GRES of the node."""
-    began, cancelled, pauses = run.world.clock(), False, run.world.pauses()
-    while True:
-        must_drain(run)
-        jobs = holding(run)
-        if not jobs:
-            return
-        run.going_on(told(jobs))
-        waited = run.world.clock() - began
-        limit = run.world.options.timeout_s
-        if limit is not None and waited >= limit:
-            raise SlurmMigError(f"after {limit:g} s {told(jobs)}: give them more time")
-        cancelled = cancelled or cancel_in_time(run, jobs, waited)
-        pauses.pause()
-
-
 def must_drain(run: Run) -> None:
     """Raises SlurmMigError where somebody has resumed the node.
 
@@ -141,29 +125,34 @@ def must_drain(run: Run) -> None:
         raise SlurmMigError(f"somebody has resumed {node.name} meanwhile")
 
 
-def resume(run: Run) -> None:
-    """Give the node back, if nobody but us had drained it."""
+def is_to_be_resumed(run: Run) -> bool:
+    """Whether nobody but us has drained the node; else it has its reason, and stays as it is."""
     reserved.sweep(run)
     node = run.node()
     if node is None:
         raise SlurmMigError(f"slurmctld knows no node {run.record.node}")
     if not node.drains:
-        return
+        return False
     record, theirs = run.record, run.record.theirs
     if not is_ours(record, node):
         if theirs is None:
             run.remark(f"{node.name} was drained by somebody else ({node.reason}): it stays so")
-        return
+        return False
     if record.goal == FORMER and run.world.options.keep_what_failed:
         before = f" (drained before: {theirs})" if theirs else ""
         why = not_done(record.run_id, f"{record.problem}{before}")
         run.world.client.set_reason(node.name, why)
-        return
+        return False
     if theirs is not None:
         run.world.client.set_reason(node.name, theirs)
-        return
-    run.world.client.resume(node.name)
-    until_back(run)
+        return False
+    return True
+
+
+def give_reason(run: Run, node: NodeState) -> None:
+    """To a dynamic node that came back drained: 22.05 takes no reason from slurmd."""
+    if node.drains and not node.reason:
+        run.world.client.set_reason(node.name, run.reason)
 
 
 def keep(run: Run, problem: str) -> Iterator[str]:
@@ -212,6 +201,8 @@ def until_back(run: Run) -> None:
     """Until slurmctld reaches the node that was resumed, or a remark that it does not."""
     end, pauses = run.world.clock() + _BACK_S, run.world.short_pauses()
     while (node := run.node()) is not None and (node.drains or not node.answers):
+        if node.registered_badly:
+            return
         if run.world.clock() > end:
             states = "+".join(sorted(node.state))
             run.remark(f"{node.name} is {states} {_BACK_S:g} s after it was resumed")

@@ -12,16 +12,18 @@ from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
 from slurm_mig.model import GpuIndex
-from slurm_mig.reconfigure import begin, drained, loop
+from slurm_mig.reconfigure import begin, drained, loop, phases
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.begin import Chooser, Prospect
 from slurm_mig.reconfigure.loop import Ended
 from slurm_mig.reconfigure.record import Record
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import World
+from slurm_mig.slurm.controller.client import NodeState
 
 NOTHING = "nothing"
 LOCK: Final = ("reconfigure.lock", "reconfigure of this node")
+ROLLBACK: Final = "rollback"  # in the notes: what is wanted is what was before another one
 _AT_ONCE_S = 1.0
 
 
@@ -41,14 +43,13 @@ def rollback(world: World, request: Request, node: str) -> Ended:
         cut_short = records.read(world.root)
         if cut_short is not None:
             return loop.recover(Run(world, records.take_over(world.root, cut_short)), undo=True)
-        last = records.read(world.root, records.LAST)
-        if last is None:
-            raise Refused("nothing was changed", ["no reconfigure of this node is known"])
+        last = last_one(world.root)
         prospect = begin.look(world, request, node, as_before(last), whom=False)
         if prospect.nothing:
             return Ended(NOTHING)
         what = f"what was before {last.what}"
-        return loop.forward(Run(world, begin.open_record(world, node, what, prospect)))
+        record = begin.open_record(world, node, what, marked(prospect))
+        return loop.forward(Run(world, record))
 
 
 def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
@@ -57,7 +58,7 @@ def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
         found = records.read(world.root)
         if found is not None:
             return loop.recover(Run(world, records.take_over(world.root, found)), undo=undo)
-        last = forgotten(world)
+        last = forgotten(world, request)
         if last is None:
             return Ended(NOTHING)
         again = last._replace(owner=records.new_id(), phase="RESUME", ended=False)
@@ -65,10 +66,11 @@ def recover(world: World, request: Request, *, undo: bool = False) -> Ended:
         return loop.recover(Run(world, again))
 
 
-def forgotten(world: World) -> Record | None:
-    """The last one, if it is at its end and the node is still drained by it.
+def forgotten(world: World, request: Request) -> Record | None:
+    """The last one, if it is at its end and slurmctld has forgotten that, or what it was told.
 
-    A slurmctld that was killed comes back with what it had last saved: so without the resume.
+    One that was killed comes back with what it had last saved: with the drain of this one, or with
+    a dynamic node as it was before its deletion, or without it.
     """
     last = records.read(world.root, records.LAST)
     if last is None or records.read(world.root) is not None:
@@ -76,15 +78,31 @@ def forgotten(world: World) -> Record | None:
     try:
         node = world.client.node(last.node)
     except NoSuchNode:
-        return None
-    ours = drained.is_ours(last, node) and f"[{last.run_id}]" in node.reason
-    return last if node.drains and ours and last.theirs is None else None
+        node = None
+    if node is not None and _is_drained_by(last, node):
+        return last
+    return last if _was_another(world, request, last, node) else None
 
 
-def prospect(world: World, request: Request, node: str, choose: Chooser) -> Prospect:
-    """What `start` would do."""
+def _is_drained_by(last: Record, node: NodeState) -> bool:
+    named = f"[{last.run_id}]" in node.reason or not node.reason  # 22.05 takes none from slurmd
+    return node.drains and named and drained.is_ours(last, node) and last.theirs is None
+
+
+def _was_another(world: World, request: Request, last: Record, node: NodeState | None) -> bool:
+    """Whether slurmctld has of a dynamic node what it had before, though the GPUs are as left."""
+    if not world.publisher.needs_it_empty(last.notes) or not world.slurmd.runs():
+        return False
+    if not phases.unlike_types(last.node, node, world.publisher.types(last.notes)):
+        return False
+    plans, _, _ = begin.plans_of(request, as_at(last, last.goal))
+    return not any(plan.steps for plan in plans)
+
+
+def prospect(world: World, request: Request, node: str, choose: Chooser | None) -> Prospect:
+    """What `start` would do; without `choose` what `rollback` would, where none was cut short."""
     must_be_none_open(world.root)
-    return begin.look(world, request, node, choose)
+    return begin.look(world, request, node, choose or as_before(last_one(world.root)))
 
 
 def must_be_none_open(root: Path) -> None:
@@ -97,14 +115,36 @@ def must_be_none_open(root: Path) -> None:
         )
 
 
+def last_one(root: Path) -> Record:
+    """The last one that ended here. Raises Refused where there was none."""
+    last = records.read(root, records.LAST)
+    if last is None:
+        raise Refused("nothing was changed", ["no reconfigure of this node is known"])
+    return last
+
+
+def marked(prospect: Prospect) -> Prospect:
+    """The same, to be written down as a rollback."""
+    return prospect._replace(notes={**prospect.notes, ROLLBACK: "yes"})
+
+
 def as_before(last: Record) -> Chooser:
-    """What the GPUs had before that one."""
+    """What the GPUs had before that one; or, where that is a rollback that failed, what it wants.
+
+    Else a rollback that is tried again would find that nothing is to be done.
+    """
+    failed = ROLLBACK in last.notes and last.goal == records.FORMER
+    return as_at(last, records.TARGET if failed else records.FORMER)
+
+
+def as_at(last: Record, goal: str) -> Chooser:
+    """What the GPUs had before that one, or were to have after it."""
 
     def choose(gpus: Sequence[LiveGpu]) -> Mapping[GpuIndex, WantedGpu]:
         there = {gpu.info.uuid: gpu.info.gpu_index for gpu in gpus}
-        former = last.wanted(records.FORMER)
-        if missing := [f"{uuid} does not answer" for uuid in former if uuid not in there]:
+        wanted = last.wanted(goal)
+        if missing := [f"{uuid} does not answer" for uuid in wanted if uuid not in there]:
             raise Refused("nothing was changed", missing)
-        return {there[uuid]: wanted for uuid, wanted in former.items()}
+        return {there[uuid]: each for uuid, each in wanted.items()}
 
     return choose

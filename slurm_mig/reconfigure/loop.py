@@ -21,22 +21,22 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from slurm_mig.errors import JournalError, SlurmMigError, SlurmNotAnswering
-from slurm_mig.reconfigure import drained, phases, smoke
+from slurm_mig.reconfigure import drained, phases, smoke, waiting
 from slurm_mig.reconfigure.phases import Stuck
 from slurm_mig.reconfigure.record import FORMER, TARGET
 from slurm_mig.reconfigure.run import Run, Took, one_line
-from slurm_mig.reconfigure.world import Held
+from slurm_mig.reconfigure.world import Elsewhere, Held
 
 PHASES: Final[dict[str, Callable[[Run], None]]] = {
     "DRAIN": drained.drain,
-    "WAIT": drained.wait,
+    "WAIT": waiting.wait,
     "STOP": phases.stop,
     "PARTITION": phases.partition,
     "PUBLISH": phases.publish,
     "START": phases.start,
     "VERIFY": phases.verify,
     "SMOKE": smoke.smoke,
-    "RESUME": drained.resume,
+    "RESUME": phases.resume,
     "COMMIT": phases.commit,
 }
 LAST: Final = ("RESUME", "COMMIT")
@@ -66,7 +66,7 @@ def forward(run: Run, first: str | None = None, until: str | None = None) -> End
         _go(run, first or _first(run), until)
     except Held as why:
         return _held(run, str(why))
-    except (Stuck, SlurmNotAnswering, JournalError) as why:
+    except (Stuck, Elsewhere, SlurmNotAnswering, JournalError) as why:
         return _stay(run, str(why))
     except (SlurmMigError, OSError) as why:
         return back(run, str(why))

@@ -4,6 +4,7 @@ Ids, UUIDs and device files of slices that do not exist are nobody's: nothing he
 for more than names and counts.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from slurm_mig.gpu.planning.plan import GpuPlan
@@ -21,8 +22,15 @@ from slurm_mig.model import (
     MigSpec,
     Node,
 )
+from slurm_mig.slurm.controller.client import NodeState
 
+_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")
 _NO_FILE = DeviceFile("", None, None, None)
+
+
+def has_short_types(node: NodeState) -> bool:
+    """Whether the types of its slices leave the GPU's name out: "1g.10gb"."""
+    return any(_SHORT.match(one.type or "") for one in node.gres)
 
 
 def after(node: Node, plans: Sequence[GpuPlan]) -> Node:

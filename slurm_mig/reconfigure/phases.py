@@ -1,7 +1,8 @@
-"""The phases on the node itself: STOP, PARTITION, PUBLISH, START, VERIFY, COMMIT."""
+"""The phases on the node itself: STOP, PARTITION, PUBLISH, START, VERIFY, COMMIT; and RESUME."""
 
 from slurm_mig.errors import JournalError, SlurmMigError
 from slurm_mig.gpu.change import transaction
+from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.drained import must_drain
 from slurm_mig.reconfigure.record import FORMER
@@ -12,6 +13,7 @@ from slurm_mig.slurm.controller.client import NodeState
 
 _SLACK_S = 2.0  # between the clocks of slurmd's start, here and as slurmctld tells it
 _AGAIN_S = 10.0  # then slurmctld is told once more
+_TRIES = 3
 
 
 class Stuck(SlurmMigError):
@@ -51,11 +53,11 @@ def start(run: Run) -> None:
 
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
-    types = run.world.publisher.types(run.record.notes)
+    types = run.types = run.world.publisher.types(run.record.notes)
     limit_s, pauses = run.world.options.register_s, run.world.short_pauses()
     end = run.world.clock() + limit_s
     again: float | None = run.world.clock() + min(_AGAIN_S, limit_s / 4)
-    while wrong := _unlike(run, run.node(), types):
+    while wrong := _unlike(run, _reasoned(run), types):
         if not run.world.slurmd.runs():
             raise SlurmMigError("slurmd has ended: see its log")
         if run.world.clock() > end:
@@ -88,6 +90,47 @@ def is_verified(run: Run) -> bool:
     return True
 
 
+def resume(run: Run) -> None:
+    """Give the node back, if nobody but us had drained it, as it was verified.
+
+    A slurmctld that was killed since may have come back with what a dynamic node had before its
+    deletion. Between the look and the resume lies one command: so it is looked at once more.
+    """
+    for _ in range(_TRIES):
+        if _other(run):
+            verify(run)
+        if not drained.is_to_be_resumed(run):
+            return
+        if not (wrong := into_service(run)):
+            return
+    raise SlurmMigError(wrong)
+
+
+def into_service(run: Run) -> str:
+    """Resume it; "", or why it was drained again: slurmctld has other than what lives."""
+    run.world.client.resume(run.record.node)
+    drained.until_back(run)
+    if wrong := _other(run):
+        run.world.client.drain(run.record.node, run.record.reason)
+    return wrong
+
+
+def _other(run: Run) -> str:
+    """What slurmctld has of a dynamic node that does not live. Of others slurm.conf tells it."""
+    publisher, notes = run.world.publisher, run.record.notes
+    if not publisher.needs_it_empty(notes):
+        return ""
+    types = publisher.types(notes) if run.types is None else run.types
+    return unlike_types(run.record.node, run.node(), types)
+
+
+def _reasoned(run: Run) -> NodeState | None:
+    node = run.node()
+    if node is not None:
+        drained.give_reason(run, node)
+    return node
+
+
 def commit(run: Run) -> None:
     """It is over: the record goes."""
     try:
@@ -102,14 +145,23 @@ def _unlike(run: Run, node: NodeState | None, types: Types) -> str:
     name = run.record.node
     if node is None:
         return f"slurmctld knows no node {name} yet"
-    if node.registered_badly:
-        return f"slurmctld refuses what {name} has: {node.reason}"
-    if (has := gpu_types(node)) != types:
-        return f"slurmctld has {_shown(has)} of {name}, which has {_shown(types)}"
+    if wrong := unlike_types(name, node, types):
+        return wrong
     started = run.world.slurmd.started()
     old = node.slurmd_start is None or (started or 0) > node.slurmd_start + _SLACK_S
     if old or not node.answers:
         return f"{name} has not registered since its slurmd started"
+    return ""
+
+
+def unlike_types(name: str, node: NodeState | None, types: Types) -> str:
+    """In which types slurmctld's node differs from what it should have; "": in none."""
+    if node is None:
+        return f"slurmctld knows no node {name}"
+    if node.registered_badly:
+        return f"slurmctld refuses what {name} has: {node.reason}"
+    if (has := gpu_types(node)) != types:
+        return f"slurmctld has {_shown(has)} of {name}, which has {_shown(types)}"
     return ""
 
 

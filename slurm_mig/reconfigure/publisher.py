@@ -5,7 +5,7 @@ way back too. How (the node's way, the form of its types) is chosen once, before
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import NoSuchNode, Refused
@@ -14,15 +14,17 @@ from slurm_mig.gpu.nvml.adapter import session
 from slurm_mig.gpu.planning.plan import GpuPlan
 from slurm_mig.gpu.present.discover import discover
 from slurm_mig.model import Node
-from slurm_mig.reconfigure import paper, publish, telling
+from slurm_mig.reconfigure import paper, publish, telling, writable
+from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.publication import ConfWish, GresWish, text_of
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.world import Notes, Types
+from slurm_mig.reconfigure.world import Elsewhere, Notes, Types
 from slurm_mig.slurm import scontrol
 from slurm_mig.slurm.config import block, dynamicconf
-from slurm_mig.slurm.config.conf import read_conf
+from slurm_mig.slurm.config.conf import is_handed_out, read_conf
 from slurm_mig.slurm.config.confedit import read_files
 from slurm_mig.slurm.config.drift import autodetect_of
+from slurm_mig.slurm.configless import controllers
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 from slurm_mig.slurm.daemon import running
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
@@ -31,11 +33,13 @@ from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
 _SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
-DELETES = frozenset({Kind.DYNAMIC.value, Kind.DETECTED.value})
+DELETES = frozenset({Kind.DYNAMIC.value})
 
 
 class NodePublisher:
     """As world.Publisher. `slurm_conf` is the file that this node reads."""
+
+    gather_s = 0.0  # as of telling.tell()
 
     def __init__(
         self,
@@ -63,11 +67,14 @@ class NodePublisher:
             "gres_conf": path,
             "label": label,
             "autodetect": autodetect_of(text, self._node),
-            "types": "profile"
-            if any(_SHORT.match(one.type or "") for one in node.gres)
-            else "full",
+            "types": "profile" if paper.has_short_types(node) else "full",
         }
         return {**notes, **({"conf": self._former_words()} if way in DELETES else {})}
+
+    def hindrances(self, notes: Notes) -> list[str]:
+        """As the port."""
+        there = controllers(self._client.config())
+        return [*self._stray_conf(), *self._cannot_write(notes, there)]
 
     def begin(self, name: str, notes: Notes) -> None:
         """As the port: keeps how the files are, so that it is noticed who changes them."""
@@ -98,8 +105,9 @@ class NodePublisher:
         """As the port."""
         if not back:
             telling.must_be_as_kept(self._root, name, self._settings.publish_timeout_s)
-        self._write(name, notes, conf=notes["way"] not in DELETES)
-        self._tell_slurm(notes["way"])
+        seen = self._write(name, notes, conf=notes["way"] not in DELETES)
+        if not (back and self._is_told(notes)):
+            self._tell_slurm(notes["way"], seen)
         publish.commit(self._root, name)
 
     def end(self, name: str) -> None:
@@ -110,8 +118,7 @@ class NodePublisher:
         """As the port."""
         if notes["way"] not in DELETES:
             return {CONF: ""}  # a site may have one command for both kinds of nodes
-        gpus = None if notes["way"] == Kind.DETECTED.value else self.made(notes).groups[0].gres
-        words = dynamicconf.from_conf(notes["conf"], gpus)
+        words = dynamicconf.from_conf(notes["conf"], self.made(notes).groups[0].gres)
         # It must not take jobs before it is verified; 22.05 takes no reason here.
         quoted = reason.replace('"', "'")
         return {CONF: f'{words} State=DRAIN Reason="{quoted}"'}
@@ -121,23 +128,57 @@ class NodePublisher:
         request = Request(_options(notes), notes["label"] or None, False, self._root)
         return for_node(self._discovered(), request)
 
-    def _write(self, name: str, notes: Notes, *, conf: bool) -> None:
-        """Write gres.conf and, with `conf`, slurm.conf; the publication stays open."""
+    def _write(self, name: str, notes: Notes, *, conf: bool) -> int | None:
+        """Write gres.conf and, with `conf`, slurm.conf; the rest as telling.write()."""
+        if is_handed_out(Path(notes["gres_conf"])):
+            # Chosen when others were to write it, where the file is.
+            raise Elsewhere(f"{notes['gres_conf']} is a copy of slurmctld's (configless)")
         made = self.made(notes)
         wish = ConfWish(str(self._conf), {self._node: made.groups[0].gres}) if conf else None
         gres = GresWish(notes["gres_conf"], self._node, made.text, notes["label"])
-        telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
+        return telling.write(self._root, name, wish, [gres], self._settings.publish_timeout_s)
 
-    def _tell_slurm(self, way: str) -> None:
-        if way == Kind.RECONFIGURE.value:
-            self._client.reconfigure()
-        elif way == Kind.RESTART.value:
-            telling.restart_slurmctld(self._conf, self._settings)
+    def _tell_slurm(self, way: str, seen: int | None) -> None:
+        if way not in DELETES:
+            known = self._client, self._settings
+            telling.tell(self._conf, way, seen, *known, gather_s=self.gather_s)
         else:
             try:
                 self._client.delete_node(self._node)
             except NoSuchNode:
                 return
+
+    def _is_told(self, notes: Notes) -> bool:
+        """Whether a dynamic node is there as it shall be: it may have jobs, and need not go."""
+        if notes["way"] not in DELETES:
+            return False
+        try:
+            node = self._client.node(self._node)
+        except NoSuchNode:
+            return False
+        return not node.registered_badly and gpu_types(node) == self.types(notes)
+
+    def _stray_conf(self) -> Iterator[str]:
+        """slurmd runs with what slurmctld hands out, and we would read something else."""
+        found = running(self._root, read_conf(self._own_conf), self._node)
+        words = found.words if found else ()
+        fetches = any(word.startswith("--conf-server") for word in words)
+        if fetches and not is_handed_out(self._own_conf):
+            yield f"slurmd runs with --conf-server, and {self._own_conf} is here too: remove it"
+
+    def _cannot_write(self, notes: Notes, there: str) -> list[str]:
+        """Why what publish() is to write cannot be written; `there` it may be."""
+        if notes["way"] in DELETES and is_handed_out(self._own_conf):
+            # slurmctld hands out what it read last, and is told nothing for such a node.
+            problem = "slurmctld hands its gres.conf out (configless): it needs files of its own"
+            return [f"{self._node} is a dynamic node, and {problem}"]
+        problems = self._cannot_write_gres(notes, there)
+        if notes["way"] not in DELETES:
+            problems += writable.conf_problems(self._conf, self._node, there)
+        return problems
+
+    def _cannot_write_gres(self, notes: Notes, there: str) -> list[str]:
+        return writable.gres_problems(notes["gres_conf"], self._node, notes["label"], there)
 
     def _gres_conf(self) -> tuple[str, str]:
         """The file, and the label of the node's block in it."""
@@ -160,7 +201,10 @@ class NodePublisher:
                 return _without_state(words[at + 1])
             if word.startswith("--conf="):
                 return _without_state(word.removeprefix("--conf="))
-        raise Refused(f"{self._node} is a dynamic node", ["its slurmd runs without --conf"])
+        raise Refused(
+            f"{self._node} is a dynamic node",
+            ['its slurmd runs without --conf: start it with `slurmd -Z --conf "..."`'],
+        )
 
     def _discovered(self) -> Node:
         with session() as nvml:

@@ -7,16 +7,22 @@ The record says `reserved` before there is a reservation, and until there is non
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from slurm_mig.errors import SlurmMigError, SlurmRefused
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import World
 from slurm_mig.slurm.controller.client import Job, Reservation
 
+OURS: Final = "slurm-mig_"  # how the names of all of them begin
+
 
 def name_of(run: Run) -> str:
-    """Of the reservation; its jobs' names begin so too."""
-    return f"slurm-mig_{run.record.run_id}"
+    """Of the reservation; its jobs' names begin so too.
+
+    A node in service shows no reason, but this: so it names the command that goes on.
+    """
+    return f"{OURS}recover_{run.record.run_id}"
 
 
 def others(world: World, node: str, but: str = "") -> list[Reservation]:

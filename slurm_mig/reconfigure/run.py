@@ -7,7 +7,7 @@ from slurm_mig.errors import NoSuchNode
 from slurm_mig.reconfigure import log
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import Record
-from slurm_mig.reconfigure.world import Event, Held, World
+from slurm_mig.reconfigure.world import Event, Held, Types, World
 from slurm_mig.slurm.controller.client import NodeState
 
 
@@ -20,13 +20,19 @@ class Took(NamedTuple):
 
 
 class Run:
-    """`took`, `remarks`: what was done so far, and what is worth to be known of it."""
+    """`took`, `remarks`: what was done so far, and what is worth to be known of it.
+
+    `empty_since`: by the world's clock, when the node was first seen drained and without the jobs
+    that are waited for; None: it is not so, or nobody has looked. `types`: what was verified.
+    """
 
     def __init__(self, world: World, record: Record) -> None:
         self.world = world
         self.record = record
         self.took: list[Took] = []
         self.remarks: list[str] = []
+        self.empty_since: float | None = None
+        self.types: Types | None = None
 
     def note(self, **changes: Any) -> None:  # noqa: ANN401
         """Write down what is true from now on, or about to be. Raises JournalError."""
@@ -53,7 +59,12 @@ class Run:
 
     def start_words(self) -> Mapping[str, str]:
         """What slurmd is to be started with."""
-        return self.world.publisher.start_words(self.record.notes, self.record.reason)
+        return self.world.publisher.start_words(self.record.notes, self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Why the node is drained while it is reconfigured: somebody else's reason stays."""
+        return self.record.theirs or self.record.reason
 
     def going_on(self, text: str) -> None:
         """Tell what the phase is at."""

@@ -35,7 +35,8 @@ class ReconfigureSettings(NamedTuple):
     `shared_gres_conf` a gres.conf of many nodes, "" for the node's own beside its slurm.conf.
     `timeout_s` bounds the wait for jobs, `answer_timeout_s` the wait for slurmctld,
     `register_timeout_s` that for slurmd's registration, `publish_timeout_s` that for others who
-    write to the same files. Nodes are reached by `remote_worker` of ClusterShell, or else by
+    write to the same files. After `state_save_s` slurmctld has saved what it was told. Nodes are
+    reached by `remote_worker` of ClusterShell, or else by
     `remote_command`, which has the node for {node} and gets the command line as one more word, as
     ssh does; at most `fanout` at a time. `remote_slurm_mig` is slurm-mig on the nodes.
     Where Slurm's own reboots are the way: `desired_dir` is a folder that all nodes see, in which
@@ -56,6 +57,7 @@ class ReconfigureSettings(NamedTuple):
     timeout_s: float = 86400.0
     answer_timeout_s: float = 60.0
     register_timeout_s: float = 120.0
+    state_save_s: float = 8.0
     publish_timeout_s: float = 60.0
     command_timeout_s: float = 120.0
     remote_worker: str = "ssh"
@@ -133,6 +135,7 @@ _CHECKS: Mapping[str, Check] = {
     "timeout_s": lambda value: seconds_problem(value, _LONGEST_WAIT_S),
     "answer_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "register_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
+    "state_save_s": lambda value: seconds_problem(value, _LONGEST_S),
     "publish_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "command_timeout_s": lambda value: seconds_problem(value, _LONGEST_S),
     "smoke": switch_problem,

@@ -57,10 +57,22 @@ def locked(paths: Collection[str], wait_s: float) -> Iterator[Ledger]:
         handles = []
         # In one order for all, so that no two wait for each other.
         for path in sorted(set(paths)):
-            handles.append(_open(path))
-            stack.callback(os.close, handles[-1])
-            _wait(path, handles[-1], end)
+            handles.append(stack.enter_context(held(path, end - time.monotonic())))
         yield Ledger(handles)
+
+
+@contextmanager
+def held(path: str, wait_s: float, doing: str | None = None) -> Iterator[int]:
+    """The file that belongs to `path`, locked until the block ends. Raises as locked().
+
+    `doing`: what others do that have it.
+    """
+    handle = _open(path)
+    try:
+        _wait(path, handle, time.monotonic() + wait_s, doing or f"is writing to {path}")
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def sidecar(path: str) -> Path:
@@ -80,13 +92,13 @@ def _open(path: str) -> int:
     return handle
 
 
-def _wait(path: str, handle: int, end: float) -> None:
+def _wait(path: str, handle: int, end: float, doing: str) -> None:
     while True:
         try:
             return flock(handle, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= end:
-                problem = f"another slurm-mig is writing to {path}: wait for its end"
+                problem = f"another slurm-mig {doing}: wait for its end"
                 raise Refused("nothing was published", [problem]) from None
         except OSError as why:
             raise Refused(str(sidecar(path)), [f"no lock: {why.strerror}"]) from None

@@ -1,5 +1,6 @@
 """The real world of a reconfigure: this machine, and the Slurm that it is of."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from slurm_mig.reconfigure.settings import load as load_reconfigure
 from slurm_mig.reconfigure.trials import NodeTrials
 from slurm_mig.reconfigure.world import Event, Options, World
 from slurm_mig.settings import load
-from slurm_mig.slurm.config.conf import find_slurm_conf
+from slurm_mig.slurm.config.conf import find_slurm_conf, is_handed_out
 from slurm_mig.slurm.controller.choose import choose_client
 from slurm_mig.slurm.controller.client import SlurmClient
 from slurm_mig.slurm.controller.patience import Patience
@@ -42,11 +43,15 @@ def world_of(
     conf = find_slurm_conf(root)
     if conf is None:
         raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
+    if is_handed_out(conf):
+        # Slurm's commands look in /run/slurm, which may be gone while slurmd is stopped.
+        os.environ["SLURM_CONF"] = str(conf)
     chosen = load_reconfigure(root)
     client = client_of(root, chosen)
     options = options._replace(
         timeout_s=chosen.timeout_s if options.timeout_s is None else options.timeout_s,
         register_s=chosen.register_timeout_s,
+        saved_s=chosen.state_save_s,
         smoke=chosen.smoke if options.smoke is None else options.smoke,
         smoke_s=chosen.smoke_timeout_s,
     )

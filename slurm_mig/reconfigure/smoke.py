@@ -7,7 +7,7 @@ does without a test. They hold their slices until all have told, so that each sl
 from collections.abc import Collection, Iterator
 
 from slurm_mig.errors import SlurmMigError
-from slurm_mig.reconfigure import drained, reserved
+from slurm_mig.reconfigure import drained, phases, reserved
 from slurm_mig.reconfigure.record import TARGET
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.verdict import judge
@@ -44,8 +44,10 @@ def smoke(run: Run) -> None:
     if found := reserved.others(run.world, node.name, but=reserved.name_of(run)):
         raise SlurmMigError(f"{node.name} is in reservation {found[0].name}: no test job can run")
     reserved.reserve(run)
-    run.world.client.resume(node.name)
-    drained.until_back(run)
+    if wrong := phases.into_service(run):
+        raise SlurmMigError(wrong)
+    # A resume takes the reason away (22.05), and whoever looks meanwhile is to know what this is.
+    run.world.client.set_reason(node.name, run.record.reason)
     _listen(run, _submit(run, node))
     drained.drain(run)
 

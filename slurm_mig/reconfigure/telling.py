@@ -1,4 +1,4 @@
-"""What whoever tells Slurm does alike, for one node and for many: the files, and the restart.
+"""What whoever tells Slurm does alike, for one node and for many: the files, and the word.
 
 Beside the publication `name` is `name-before`: how the files were, so that it is noticed who
 changes them meanwhile. Errors are publish.py's.
@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.gpu.change.sitecommand import must
-from slurm_mig.reconfigure import publish
+from slurm_mig.reconfigure import publish, told
 from slurm_mig.reconfigure.publication import Change, ConfWish, GresWish, Publication, prepare
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.sidecar import locked
+from slurm_mig.slurm.controller.client import SlurmClient
+from slurm_mig.slurm.ways import Kind
 
 
 def keep(root: Path, name: str, wish: ConfWish | None, texts: Mapping[str, str | None]) -> None:
@@ -34,11 +35,13 @@ def forget(root: Path, name: str) -> None:
 
 def write(
     root: Path, name: str, conf: ConfWish | None, gres: Sequence[GresWish], wait_s: float
-) -> None:
-    """Write the files; the publication stays open."""
+) -> int | None:
+    """Write the files; the publication stays open. What tell() is to be given as `seen`."""
     publish.commit(root, name)  # of one that was cut short: what lives now counts
     publish.begin(root, name, prepare(conf, gres))
-    publish.carry_out(root, name, wait_s)
+    written = publish.carry_out(root, name, wait_s)
+    # Where nothing had to be written, it is told once more: slurmctld may have forgotten it.
+    return told.begun(Path(conf.path)) if conf and written else None
 
 
 def end(root: Path, name: str) -> None:
@@ -47,13 +50,28 @@ def end(root: Path, name: str) -> None:
     forget(root, name)
 
 
-def restart_slurmctld(conf: Path, settings: ReconfigureSettings) -> None:
-    """By the site's command. Raises SlurmMigError.
+def tell(
+    conf: Path,
+    way: str,
+    seen: int | None,
+    client: SlurmClient,
+    settings: ReconfigureSettings,
+    *,
+    gather_s: float = 0.0,
+) -> None:
+    """Have slurmctld read its files, unless it has since they were written. Raises SlurmMigError.
 
-    One after the other: a slurmctld that only starts is no good to stop.
+    By `way`: as it runs, or by the site's command that restarts it. One after the other: a
+    slurmctld that only starts is no good to stop. `gather_s`: others are given that long to write
+    too, before it is done.
     """
-    with locked([str(conf.resolve())], settings.publish_timeout_s):
+
+    def restart() -> None:
         must(settings.slurmctld_restart_command, settings.command_timeout_s)
+
+    wait_s = settings.publish_timeout_s + settings.command_timeout_s
+    act = restart if way == Kind.RESTART.value else client.reconfigure
+    told.tell(conf, way, seen, act, wait_s, gather_s)
 
 
 def _before(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from slurm_mig.errors import SlurmMigError
 from slurm_mig.gpu.change.transaction import Result
 from slurm_mig.gpu.partitioning import WantedGpu
 from slurm_mig.gpu.planning.plan import GpuPlan
@@ -59,6 +60,10 @@ class Held(Exception):
     """
 
 
+class Elsewhere(SlurmMigError):
+    """Slurm can be told of this node on another machine only: until then it stays as it is."""
+
+
 class Publisher(Protocol):
     """How Slurm is told what the node has, by the way that its version and the node take.
 
@@ -67,6 +72,9 @@ class Publisher(Protocol):
 
     def choose(self, node: NodeState) -> Notes:
         """The way, and all that has to be known of how it was. Raises Refused."""
+
+    def hindrances(self, notes: Notes) -> Sequence[str]:
+        """Why publish() could not do what it will have to, as far as that is known before."""
 
     def begin(self, name: str, notes: Notes) -> None:
         """The record is about to be written: keep what is needed to notice others' changes."""
@@ -84,7 +92,8 @@ class Publisher(Protocol):
         """Tell Slurm of the slices that live, while slurmd does not run.
 
         Raises SlurmMigError; Refused where a file was changed by hand since begin(), unless it
-        goes `back`; Held where others tell Slurm, and have not yet.
+        goes `back`; Held where others tell Slurm, and have not yet; Elsewhere where it must be
+        they, and is not.
         """
 
     def start_words(self, notes: Notes, reason: str) -> Mapping[str, str]:
@@ -150,6 +159,7 @@ class Options(NamedTuple):
     jobs are cancelled. None: never. `register_s`: until slurmctld has what slurmd registers.
     `keep_what_failed`: a node that is as before stays drained, with a reason that says why; for
     whom nobody waits who could be told otherwise.
+    `saved_s`: then slurmctld has surely saved what it was told; it does so some 5 s after.
     `smoke`: have test jobs run before the node takes others, within `smoke_s`; None: as the site
     has chosen.
     """
@@ -157,6 +167,7 @@ class Options(NamedTuple):
     timeout_s: float | None = None
     cancel_after_s: float | None = None
     register_s: float = 120.0
+    saved_s: float = 8.0
     smoke: bool | None = None
     smoke_s: float = 120.0
     pause_s: float = 1.0

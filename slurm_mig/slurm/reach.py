@@ -96,7 +96,15 @@ class ClusterShellReach:
             task.resume()
         finally:
             task.abort(kill=True)  # whatever still runs here is ended; the next one begins anew
+        for node in handler.unreached:
+            handler.made[node].add("stderr", f"(`{self._try(node)}` must work here)".encode())
         return {node: made.answer(node) for node, made in handler.made.items()}
+
+    def _try(self, node: str) -> str:
+        """What an administrator runs to see for himself why a node is not reached."""
+        plain = (self._worker, *(["-oBatchMode=yes"] if self._worker == "ssh" else []), NODE)
+        words = [word.replace(NODE, node) for word in self._command or plain]
+        return shlex.join([*words, "true"])
 
     def _make(self, node: str, line: str, handler: "_Handler", timeout_s: float | None) -> Any:  # noqa: ANN401
         from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
@@ -140,6 +148,7 @@ class _Handler:
 
     def __init__(self, timeout_s: float | None, tell: Tell) -> None:
         self.made: dict[str, _Made] = {}
+        self.unreached: list[str] = []
         self._timeout_s, self._tell = timeout_s, tell
 
     def ev_start(self, worker: Any) -> None:  # noqa: ANN401
@@ -161,6 +170,8 @@ class _Handler:
         """It has ended."""
         made = self.made[str(node)]
         made.code = None if rc == _NOT_REACHED else rc
+        if made.code is None:
+            self.unreached.append(str(node))
         if made.code is None and not made.err:
             made.add("stderr", b"not reached")
 

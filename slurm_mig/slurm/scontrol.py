@@ -22,7 +22,8 @@ def run(arguments: Sequence[str], timeout_s: float = TIMEOUT_S, path: str | None
     It is looked for in `path`, or else in PATH and where Slurm usually lies.
     Raises SlurmError where it is not installed, fails, or does not end within `timeout_s`.
     """
-    return _run(arguments, timeout_s, path, {}).stdout
+    # From 24.11 on even `scontrol -V` looks for a slurm.conf.
+    return _run(arguments, timeout_s, path, _environment()).stdout
 
 
 def ask(arguments: Sequence[str], timeout_s: float, path: str | None = None) -> str:

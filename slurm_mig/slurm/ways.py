@@ -4,7 +4,6 @@
     static, before            the same files, then a restart of slurmctld: reconfigure would be
                               silent and change nothing
     dynamic                   `scontrol delete`, then `slurmd -Z --conf "... Gres=..."`
-    dynamic, 26.05 and later  the same without Gres=, where slurmd is to detect the GPUs itself
 
 All was seen in runs (22.05.8, 24.11.5, 25.11.7, 26.05.5), but for the known bad releases, which
 are from Slurm's changelog.
@@ -18,9 +17,7 @@ from slurm_mig.errors import Refused
 from slurm_mig.slurm.version import SlurmVersion
 
 RELOADS = SlurmVersion(23, 11, 0)  # reconfigure starts the daemons anew, with new GRES
-DETECTS = SlurmVersion(26, 5, 0)
 _NO_FANOUT_DOCUMENTED = SlurmVersion(23, 11, 0)
-_PORT_IN_CONF = SlurmVersion(23, 2, 0)
 _FLAT = {"", "none", "flat", "default", "(null)"}
 _BAD = (
     (
@@ -49,7 +46,6 @@ class Kind(Enum):
     RECONFIGURE = "reconfigure"
     RESTART = "restart"
     DYNAMIC = "dynamic"
-    DETECTED = "detected"
 
 
 class Cluster(NamedTuple):
@@ -66,15 +62,10 @@ class Cluster(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What is asked about the node: its name, state words as `scontrol` shows them, and port.
-
-    `detected`: slurmd is to find the GPUs by itself, no Gres= is given to it.
-    """
+    """What is asked about the node: its name, and state words as `scontrol` shows them."""
 
     name: str
     state: frozenset[str]
-    port: int | None = None
-    detected: bool = False
 
 
 class Way(NamedTuple):
@@ -93,36 +84,26 @@ class Way(NamedTuple):
         """Whether the node must be deleted from slurmctld before its slurmd starts anew."""
         return not self.edits_slurm_conf
 
-    @property
-    def gives_gres(self) -> bool:
-        """Whether Slurm is told the node's `Gres=` at all."""
-        return self.kind is not Kind.DETECTED
-
 
 def way_of(subject: Subject, cluster: Cluster) -> Way:
     """The node's way. Refused where there is none, or one whose needs are not met, with all why."""
     problems = [f"{state}: {_NO_WAY[state]}" for state in sorted(subject.state & _NO_WAY.keys())]
     problems += _bad_release(cluster.version)
     kind = _kind(subject, cluster)
-    if kind in (Kind.DYNAMIC, Kind.DETECTED):
-        problems += _dynamic_problems(subject, cluster)
+    if kind is Kind.DYNAMIC:
+        problems += _dynamic_problems(cluster)
         warnings = tuple(_dynamic_warnings(cluster))
     else:
-        problems += _static_problems(subject, cluster, kind)
+        problems += _static_problems(cluster, kind)
         warnings = ()
     if problems:
         raise Refused(f"the GRES of {subject.name} cannot be changed", problems)
     return Way(kind, warnings)
 
 
-def allows_port(version: SlurmVersion) -> bool:
-    """Whether `slurmd -Z --conf` takes Port=: for 22.05 it is fatal."""
-    return version >= _PORT_IN_CONF
-
-
 def _kind(subject: Subject, cluster: Cluster) -> Kind:
     if "DYNAMIC_NORM" in subject.state:
-        return Kind.DETECTED if subject.detected else Kind.DYNAMIC
+        return Kind.DYNAMIC
     return Kind.RECONFIGURE if cluster.version >= RELOADS else Kind.RESTART
 
 
@@ -132,18 +113,16 @@ def _bad_release(version: SlurmVersion) -> Iterator[str]:
             yield f"Slurm {version} {why}: update Slurm"
 
 
-def _static_problems(subject: Subject, cluster: Cluster, kind: Kind) -> Iterator[str]:
+def _static_problems(cluster: Cluster, kind: Kind) -> Iterator[str]:
     if kind is Kind.RESTART and not cluster.can_restart:
         yield (
             f"Slurm {cluster.version} takes new GRES only when slurmctld starts: set"
             " slurmctld_restart_command in [reconfigure] of config.toml"
         )
-    if subject.detected:
-        yield "slurmd tells slurmctld what it detects only of a dynamic node (`slurmd -Z`)"
 
 
-def _dynamic_problems(subject: Subject, cluster: Cluster) -> Iterator[str]:
-    version, config = cluster.version, cluster.config
+def _dynamic_problems(cluster: Cluster) -> Iterator[str]:
+    config = cluster.config
     select = config.get("selecttype", "")
     if select != "select/cons_tres":
         yield f"SelectType={select or '?'}: only with select/cons_tres are nodes deleted"
@@ -153,16 +132,8 @@ def _dynamic_problems(subject: Subject, cluster: Cluster) -> Iterator[str]:
             f"MaxNodeCount={limit} with {cluster.node_count} nodes: a deleted one could not come"
             " back: raise it"
         )
-    if subject.detected and version < DETECTS:
-        yield f"slurmd {version} does not tell what it detects: give it Gres= (26.05 is the first)"
     yield from _fanout_problems(cluster)
     yield from _topology_problems(cluster)
-    default = config.get("slurmdport", "6818")
-    if not allows_port(version) and subject.port is not None and str(subject.port) != default:
-        yield (
-            f"its port is {subject.port}, and `slurmd -Z --conf` of {version} takes no Port=: use"
-            f" SlurmdPort={default}"
-        )
 
 
 def _fanout_problems(cluster: Cluster) -> Iterator[str]:

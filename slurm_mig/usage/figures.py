@@ -12,11 +12,16 @@ _POWER = {sums.BY_COUNTER: "nvml-total-energy", sums.BY_POWER: "nvml-power-integ
 _ACTIVITY = {sums.ACTIVITY_OF_GI: "gpm-gi", sums.ACTIVITY_OF_GPU: "gpm-gpu"}
 
 
-def usage(job: JobSums, slices: list[Record], duration_s: float | None) -> list[Record | None]:
-    """The `usage` of each of a record's slices, in their order; None where nothing was sampled."""
+def usage(
+    job: JobSums, slices: list[Record], duration_s: float | None, since_s: float | None = None
+) -> list[Record | None]:
+    """The `usage` of each of a record's slices, in their order; None where nothing was sampled.
+
+    `since_s` is when the job began, on CLOCK_BOOTTIME.
+    """
     rows: dict[tuple[object, object, object], Row] = {key_of(row): row for row in job.slices}
     period_s = job.numbers[sums.PERIOD_S]
-    return [_slice(rows.get(_key(one)), period_s, duration_s) for one in slices]
+    return [_slice(rows.get(_key(one)), period_s, duration_s, since_s) for one in slices]
 
 
 def power(job: JobSums, slices: list[Record]) -> list[Record]:
@@ -30,7 +35,9 @@ def _key(one: Record) -> tuple[object, object, object]:
     return one["gpu_minor"], -1 if gi_id is None else gi_id, -1 if ci_id is None else ci_id
 
 
-def _slice(row: Row | None, period_s: float, duration_s: float | None) -> Record | None:
+def _slice(
+    row: Row | None, period_s: float, duration_s: float | None, since_s: float | None
+) -> Record | None:
     if row is None or not row[sums.SAMPLES]:
         return None
     sampled_s = row[sums.SAMPLED_S]
@@ -47,6 +54,7 @@ def _slice(row: Row | None, period_s: float, duration_s: float | None) -> Record
         "activity": _activity(row),
         "energy": _energy(row),
         "errors": _errors(row),
+        "curve": _curve(row, since_s),
     }
 
 
@@ -104,6 +112,28 @@ def _errors(row: Row) -> Record | None:
     return {
         "xids": _xids(row) if row[sums.XIDS_ARE] else None,
         "ecc_sram_uncorrected": int(row[sums.ECC]) if row[sums.ECC_IS] else None,
+    }
+
+
+def _curve(row: Row, since_s: float | None) -> Record | None:
+    """As far as there is anything; its numbers are short, since there are many."""
+    tops, busy, busy_s = (
+        row.part(place, sums.BUCKETS) for place in (sums.TOPS, sums.BUSY, sums.BUSY_S)
+    )
+    known = [at for at in range(sums.BUCKETS) if tops[at] or busy_s[at]]
+    if not known:
+        return None
+    length = known[-1] + 1
+    memory = [round(top - 1) if top else None for top in tops[:length]]
+    means = [
+        round(one / seconds, 2) if seconds else None
+        for one, seconds in zip(busy[:length], busy_s[:length], strict=True)
+    ]
+    return {
+        "from_s": None if since_s is None else round(max(0.0, row[sums.CURVE_FROM_S] - since_s), 3),
+        "bucket_s": round(row[sums.BUCKET_S], 3),
+        "memory_peak_mib": memory if any(tops) else None,
+        "sm_mean": means if any(busy_s) else None,
     }
 
 

@@ -7,7 +7,8 @@ a whole state, whenever the writer is killed. A row of zeros is a job of which n
 
 from binascii import crc32
 
-_MAGIC = 5067093.0  # "MQU", version 1
+_MAGIC_1 = 5067093.0  # "MQU": slices end before their curves
+_MAGIC = 5067094.0  # version 2
 _HEAD = 8
 (_IS, SEQUENCE, _CRC, SLICES, GPUS, PERIOD_S) = range(6)
 
@@ -25,7 +26,15 @@ ACTIVITIES = (
 )  # fmt: skip
 XIDS = ACTIVITY + STAT * len(ACTIVITIES)  # three numbers each: xid, count, attributed
 MOST_XIDS = 8
-SLICE = XIDS + 3 * MOST_XIDS
+_SLICE_1 = XIDS + 3 * MOST_XIDS  # of version 1
+
+# Its curve: buckets of one width from the first sample on. 48 fit on a line with their words, and
+# tell the time of any long job in 24 to 48 steps. A bucket has its highest memory and 1 more
+# (0: none), and the integral of the busy SMs with the seconds that it is of.
+BUCKETS = 48
+CURVE_FROM_S, BUCKET_S, TOPS = _SLICE_1, _SLICE_1 + 1, _SLICE_1 + 2
+BUSY, BUSY_S = TOPS + BUCKETS, TOPS + 2 * BUCKETS
+SLICE = BUSY_S + BUCKETS
 
 # A GPU: all its tenants' power.
 (_GPU, POWER_BY, LAST_MJ, POWER_LAST_S) = range(4)
@@ -54,6 +63,10 @@ class Row:
     def take(self, other: "Row", length: int) -> None:
         """Have the same numbers as another row of that length."""
         self.numbers[self.at : self.at + length] = other.numbers[other.at : other.at + length]
+
+    def part(self, place: int, length: int) -> list[float]:
+        """So many numbers from `place` on."""
+        return list(self.numbers[self.at + place : self.at + place + length])
 
     def stat(self, place: int) -> "Stat":
         """The six numbers from `place` on, as one measured quantity."""
@@ -181,7 +194,23 @@ def _half(data: bytearray) -> JobSums | None:
         return None
     with memoryview(data).cast("d") as numbers:
         crc, slices, gpus = numbers[_CRC], numbers[SLICES], numbers[GPUS]
-        if numbers[_IS] != _MAGIC or len(numbers) != _HEAD + slices * SLICE + gpus * GPU:
+        size = _SIZES.get(numbers[_IS])
+        if size is None or len(numbers) != _HEAD + slices * size + gpus * GPU:
             return None
         numbers[_CRC] = 0.0
-        return JobSums(data) if crc == crc32(data) else None
+        if crc != crc32(data):
+            return None
+    return JobSums(data if size == SLICE else _widened(data, int(slices)))
+
+
+_SIZES = {_MAGIC_1: _SLICE_1, _MAGIC: SLICE}
+
+
+def _widened(data: bytearray, slices: int) -> bytearray:
+    """What a monitor of version 1 knows: of its slices there is no curve."""
+    old, end = 8 * _SLICE_1, 8 * (_HEAD + slices * _SLICE_1)
+    rows = [data[at : at + old] + bytes(8 * SLICE - old) for at in range(8 * _HEAD, end, old)]
+    wide = data[: 8 * _HEAD] + b"".join(rows) + data[end:]
+    with memoryview(wide).cast("d") as numbers:
+        numbers[_IS] = _MAGIC
+    return wide

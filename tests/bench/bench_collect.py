@@ -18,10 +18,10 @@ from slurm_mig.usage.report.stored import Stored
 from slurm_mig.usage.store.collect import collect
 from slurm_mig.usage.store.database import Store, opened
 from slurm_mig.usage.store.filters import Filters
-from slurm_mig.usage.store.query import rows
+from slurm_mig.usage.store.query import curves, rows
 from slurm_mig.usage.store.totals import totals
 from tests.usage.store import postgres
-from tests.usage.store.made import record, slice_
+from tests.usage.store.made import record, slice_, usage
 
 RECORDS = 1_000_000
 PROFILES = ("1g.10gb", "2g.20gb", "3g.40gb", None)
@@ -46,9 +46,20 @@ def write(file: Path, numbers: range) -> None:
                 node=f"n{number % NODES:02}",
                 start=end - 3600,
                 end=end,
-                slices=[slice_(profile=PROFILES[number % 4])],
+                slices=[slice_(profile=PROFILES[number % 4], usage=usage(curve=curve(rng)))],
             )
             out.write(json.dumps(made, separators=(",", ":")) + "\n")
+
+
+def curve(rng: random.Random) -> dict[str, object]:
+    """Of a long job, as long as a record can have it, on average."""
+    steps = range(36)
+    return {
+        "from_s": 0.412,
+        "bucket_s": 160.0,
+        "memory_peak_mib": [rng.randrange(40_000) for _ in steps],
+        "sm_mean": [round(rng.random(), 2) for _ in steps],
+    }
 
 
 def timed(act: Callable[[], object]) -> float:
@@ -67,6 +78,7 @@ def questions(store: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "the last 30 days, by account", lambda: totals(store, month, ["account"])
     yield "one user, by profile", lambda: totals(store, Filters(users=("user7",)), ["profile"])
     yield "the rows of one job", lambda: list(rows(store, Filters(job_ids=(4242,))))
+    yield "the curves of one job", lambda: curves(store, Filters(job_ids=(4242,)))
     yield "the rows of one user", lambda: list(rows(store, Filters(users=("user7",))))
     yield "a whole report, all, by user", lambda: overview(Stored(store, Filters()), "user")
     yield "a whole report, all, by profile", lambda: overview(Stored(store, Filters()), "profile")

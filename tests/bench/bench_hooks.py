@@ -16,6 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from slurm_mig.usage.monitor import adding, handover
+from slurm_mig.usage.monitor.adding import Reading
+from slurm_mig.usage.monitor.handover import HandOver
+from slurm_mig.usage.monitor.jobs import OpenJobs
 from tests.cluster import hooking
 from tests.cluster.cluster import Cluster
 from tests.cluster.slurmconf import CONTROLLER
@@ -53,10 +57,12 @@ if not process:
 print(os.wait4(process, 0)[2].ru_maxrss)
 """
 IDLE = "python that does nothing"
+MEASURED = "epilog, with a monitor"  # whose sums go into the record
 COMMANDS: Mapping[str, Sequence[str]] = {
     IDLE: NOTHING,
     "prolog": (f"{HOOKS}/prolog",),
     "epilog": (f"{HOOKS}/epilog",),
+    MEASURED: (f"{HOOKS}/epilog",),
     "prolog, job without GPUs": (f"{HOOKS}/prolog",),
     "epilog, job without GPUs": (f"{HOOKS}/epilog",),
     "import pynvml, click": (sys.executable, "-c", USUAL),
@@ -86,6 +92,24 @@ def finish(process: int) -> None:
         raise RuntimeError(f"a hook failed: {status}")
 
 
+def measure(job: int, place: int) -> None:
+    """A job as its epilog finds it where a monitor runs: ten minutes of it sampled, all busy."""
+    finish(start(COMMANDS["prolog"], job, str(place)))
+    jobs = OpenJobs("/")
+    (found,) = (one for one in jobs.look().values() if one.job_id == job)
+    jobs.close()
+    file = HandOver(handover.folder("/"), found, 5.0)
+    now, before = Reading(1234.5, False, 1, 0), None
+    for at in range(120):
+        adding.reading(file.sums.slices[0], before, now, 1000.0 + 5 * at, 5.0)
+        adding.activity(
+            file.sums.slices[0], (0.123,) * 8, 995.0 + 5 * at, 1000.0 + 5 * at, whole=False
+        )
+        before = now
+    file.write()
+    file.close()
+
+
 def peak_kib(words: Sequence[str], job: int, gpus: str | None) -> int:
     """The peak of its memory; a process counts what it was before exec, so its parent is small."""
     small = (*NOTHING[:-1], PEAK, *words)
@@ -98,6 +122,8 @@ def inside() -> None:
     for turn in range(RUNS):
         for name, words in COMMANDS.items():
             gpus = None if name.endswith("without GPUs") else str(turn % SLICES)
+            if name == MEASURED:
+                measure(1000 + turn, turn % SLICES)
             begin = time.perf_counter()
             finish(start(words, 1000 + turn, gpus))
             took[name].append(time.perf_counter() - begin)

@@ -90,7 +90,7 @@ def _as_it_is(cluster: Cluster, dynamic: bool) -> Known:
     if not dynamic:
         files["/etc/slurm/slurm.conf"] = (cluster.conf / "slurm.conf").read_text()
     types = hooking.node_field(cluster, "n1", "Gres").removesuffix("(S:0)")
-    words = shlex.split((etc / site.OPTIONS).read_text())
+    words = shlex.split((cluster.node("n1").folder / site.OPTIONS).read_text())
     return Known(files, types.replace("(S:0)", ""), words[-1] if dynamic else "")
 
 

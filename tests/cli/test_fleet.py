@@ -48,10 +48,16 @@ def test_what_is_no_node_set(text: str) -> None:
         (["--resume", "n[1-2]"], "stand for themselves"),
         (["--status", "-f", "x.yaml"], "stand for themselves"),
         (["-f", "x.yaml", "--max-unavailable", "2"], "are for many nodes"),
-        (["-f", "x.yaml", "--run", "0a1b2c3d"], "are for many nodes"),
+        (["-f", "x.yaml", "--run", "0a1b2c3d"], "--run is for --status and --resume"),
         (["n[1-2]"], "give one of --file FILE and --rollback"),
         (["n[1-2]", "--rollback", "--max-unavailable", "0"], "say how many nodes"),
         (["n[1-2]", "--rollback", "--max-failures", "0"], "max-failures"),
+        (["n[1-2]", "-f", "x.yaml", "--run", "0a1b2c3d"], "--run is for --status and --resume"),
+        (["n[1-2]", "--rollback", "-c", "x", "--by", "reboot"], "--config is of a FILE"),
+        (["--rollback", "--by", "reboot"], "are for many nodes: name them"),
+        (["--status", "--smoke"], "--status changes nothing"),
+        (["--status", "--timeout", "5"], "--status changes nothing"),
+        (["--resume", "--dry-run"], "stand for themselves"),
     ],
 )
 def test_what_contradicts_itself(
@@ -190,6 +196,32 @@ def test_a_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["job"] for one in found["stranded"]] == ["4"]
     assert found["estimate"]["gpu_hours_at_most"] is None
     assert "60 s a wave" in found["estimate"]["assumes"]
+
+
+def test_a_plan_by_what_slurm_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"jobs": [], "way": "reboot", "exact": False, "has_types": {}}
+    one, two, three = looks(**told, unknown=["the steps"])
+    as_wanted = {**two.told, "changes": False, "does": ["as wanted, by Slurm's word"]}
+    why = {**three.told, "types": None, "unknown": ["the steps", "what it would have: no type"]}
+    asked = [one, two._replace(told=as_wanted), three._replace(told=why)]
+    fleet_plan.show(world(), runs.record(3, engine="reboot"), asked, as_json=False)
+    out = capsys.readouterr().out
+    assert "  n02  as wanted, by Slurm's word\n" in out
+    assert "nothing to do" not in out
+    after = out.partition("only the nodes themselves can tell\n")[2]
+    assert after.startswith("  the steps\n  what it would have: no type (of n03)\n")
+    assert "GPU-hours out of service, estimated: 0.40 at least, no bound is known" in out
+
+
+def test_for_whom_there_may_be_enough_is_not_stranded(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many slices there will be is not known: which types, is."""
+    few = {"types": {"1g.10gb": 1}, "jobs": []}
+    for exact, count in ((True, 1), (False, 0)):
+        fleet_plan.show(world(), runs.record(3), looks(**few, exact=exact), as_json=True)
+        assert len(json.loads(capsys.readouterr().out)["stranded"]) == count
+    gone = looks(types={"7g.80gb": 1}, jobs=[], exact=False)
+    fleet_plan.show(world(), runs.record(3), gone, as_json=True)
+    assert len(json.loads(capsys.readouterr().out)["stranded"]) == 1
 
 
 def test_what_is_no_order(

@@ -68,7 +68,6 @@ def test_a_node_that_is_drained_already(capsys: pytest.CaptureFixture[str]) -> N
     [
         ("restart", "slurm.conf and a restart of slurmctld"),
         ("dynamic", "`scontrol delete` and `slurmd -Z --conf`"),
-        ("detected", "`scontrol delete` and `slurmd -Z`"),
         ("another", "its way"),
     ],
 )

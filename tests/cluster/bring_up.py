@@ -3,34 +3,24 @@
 import hashlib
 import secrets
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster import accounting, cgroups, roots, simulated, site, slurmconf, wrappers
+from tests.cluster import (
+    accounting,
+    cgroups,
+    conffiles,
+    roots,
+    simulated,
+    site,
+    slurmconf,
+    wrappers,
+)
+from tests.cluster.conffiles import Files, GresOf, ask_slurm_mig
 from tests.cluster.machines import Machines
 from tests.cluster.node import Holder, start_time
 from tests.cluster.slurmconf import CONTROLLER
-
-
-@dataclass(frozen=True, slots=True)
-class Gres:
-    """What a node has: the value of its `Gres=` and the text of its gres.conf."""
-
-    line: str
-    conf: str
-
-
-GresOf = Callable[[Machines, str], Gres]
-
-
-def ask_slurm_mig(machines: Machines, name: str) -> Gres:
-    """What slurm-mig itself, run on the node, makes of its GPUs."""
-    tool = [sys.executable, "-m", "slurm_mig", "gen-gres", "--node", name]
-    tool += ["--slurm-version", machines.slurm.version]
-    line = machines.exec(name, [*tool, "--gres-line"]).stdout.strip()
-    return Gres(line, machines.exec(name, tool).stdout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +28,8 @@ class Options:
     """What may be chosen for a cluster; `settings` are further lines of its slurm.conf.
 
     `dynamic` nodes are in no slurm.conf: they come by `slurmd -Z`. One at most, because Slurm
-    22.05 lets none have a port of its own. `cgroup` is the version that the machines have.
+    22.05 lets none have a port of its own. `cgroup` is the version that the machines have,
+    `files` says where Slurm's files lie.
     """
 
     slurm: str = "22.05"
@@ -49,6 +40,7 @@ class Options:
     accounting: bool = False
     dynamic: str | None = None
     cgroup: int = cgroups.V1
+    files: Files = Files.OWN
 
 
 def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) -> Machines:
@@ -68,6 +60,8 @@ def start(folder: Path, nodes: Mapping[str, Sequence[str]], options: Options) ->
     first = cgroups.before_slurmd(options.cgroup, folder / "lib", "/run/cluster/lib")
     wrappers.write(slurm, folder / "bin", first)
     (folder / "hosts").write_text(slurmconf.hosts(machines.names))
+    if options.files is Files.SHARED:
+        conffiles.share(machines)
     _start_machines(machines, options.cgroup)
     _configure(machines, options)
     site.write(machines)
@@ -94,28 +88,22 @@ def _start_machines(machines: Machines, cgroup: int) -> None:
 
 
 def _configure(machines: Machines, options: Options) -> None:
-    shared = Path("/run/cluster") / machines.conf.relative_to(machines.folder)
-    confs = []
+    gres = {name: options.gres(machines, name) for name in machines.names}
+    confs = {}
     for number, name in enumerate(machines.names):
-        gres = options.gres(machines, name)
-        etc = machines.node(name).root / "etc/slurm"
-        (etc / "gres.conf").write_text(gres.conf)
-        for file in ("slurm.conf", "cgroup.conf"):
-            (etc / file).symlink_to(shared / file)
         port = slurmconf.FIRST_SLURMD_PORT + number
-        conf = slurmconf.NodeConf(name, gres.line, options.cpus, port)
-        if name == options.dynamic:
-            (etc / site.OPTIONS).write_text(slurmconf.dynamic_options(conf))
-        else:
-            (etc / site.OPTIONS).write_text("\n")
-            confs.append(conf)
-    settings = {**(accounting.SETTINGS if options.accounting else {}), **options.settings}
-    if options.dynamic is not None:
-        settings = {**slurmconf.DYNAMIC, **settings}
-    plugins = machines.slurm.plugin_dir("/run/cluster/plugins")
-    text = slurmconf.slurm_conf(plugins, confs, settings)
-    (machines.conf / "slurm.conf").write_text(text)
-    (machines.conf / "cgroup.conf").write_text(cgroups.conf(options.cgroup))
+        confs[name] = slurmconf.NodeConf(name, gres[name].line, options.cpus, port)
+    dynamic = confs.pop(options.dynamic) if options.dynamic else None
+    settings = {
+        **(accounting.SETTINGS if options.accounting else {}),
+        **(slurmconf.DYNAMIC if dynamic else {}),
+        **(slurmconf.CONFIGLESS if options.files is Files.CONFIGLESS else {}),
+        **options.settings,
+    }
+    conffiles.write(machines, gres, options.files, confs, settings, options.cgroup)
+    if dynamic:
+        own = machines.node(dynamic.name).folder / site.OPTIONS
+        own.write_text(slurmconf.dynamic_options(dynamic))
 
 
 def _start_daemons(machines: Machines, *, accounted: bool) -> None:

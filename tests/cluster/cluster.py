@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import bring_up, cgroups, guard, reap, simulated, site
-from tests.cluster.bring_up import GresOf, Options
+from tests.cluster import bring_up, cgroups, conffiles, guard, reap, simulated, site
+from tests.cluster.bring_up import Options
+from tests.cluster.conffiles import Files, GresOf
 from tests.cluster.machines import STATE, Machines
 from tests.cluster.node import ClusterError, start_time
 from tests.cluster.slurmconf import CONTROLLER
@@ -47,21 +48,22 @@ class Cluster(Machines):
         slurm: str = "22.05",
         cpus: int = 16,
         settings: Mapping[str, str] | None = None,
-        gres: GresOf = bring_up.ask_slurm_mig,
+        gres: GresOf = conffiles.ask_slurm_mig,
         make_machine: simulated.MakeMachine = simulated.simulate,
         accounting: bool = False,
         dynamic: str | None = None,
         cgroup: int = cgroups.V1,
+        files: Files = Files.OWN,
     ) -> Iterator["Cluster"]:
         """A cluster for as long as the block runs, gone even if this process is killed in it.
 
         `nodes` are names and their GPUs (`h100-80gb`, `h100-80gb=off`, `a100-40gb=LAYOUT`), or
         words such as `n1:h100-80gb,l40s`; `settings` are further lines of slurm.conf.
         `gres`, if given, is asked for a node's GRES instead of slurm-mig. `dynamic` names the
-        node that is in no slurm.conf.
+        node that is in no slurm.conf, `files` says where Slurm's files lie.
         """
         options = Options(
-            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, cgroup
+            slurm, cpus, settings or {}, gres, make_machine, accounting, dynamic, cgroup, files
         )
         with guard.watch(folder):
             cluster = cls.start(folder, simulated.parse_nodes(nodes), options)

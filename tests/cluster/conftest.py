@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import roots
-from tests.cluster.bring_up import Gres, group_of
+from tests.cluster.bring_up import group_of
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Gres
 from tests.cluster.machines import Machines
 from tests.cluster.slurmds import Machine
 

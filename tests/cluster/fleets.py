@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.cluster import hooking, site
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Files
 from tests.cluster.node import environment
 from tests.cluster.reconfiguring import FILE, MIXED, SEVEN, TYPE, YAML
 from tests.cluster.slurmconf import CONTROLLER
@@ -36,6 +37,7 @@ def up(
     dynamic: str | None = None,
     config: str = CONFIG,
     settings: Mapping[str, str] | None = None,
+    files: Files = Files.OWN,
 ) -> Iterator[Cluster]:
     """A cluster of `count` nodes, each with seven slices, that the controller reaches."""
     nodes = {f"n{number}": GPUS for number in range(1, count + 1)}
@@ -43,7 +45,7 @@ def up(
         start = f'"{site.SLURMD_START}"'
         config = config.replace(f"[{start}]", f'[{start}, "{{conf}}"]')
     with hooking.up(
-        folder, nodes, slurm=slurm, config=config, dynamic=dynamic, settings=settings
+        folder, nodes, slurm=slurm, config=config, dynamic=dynamic, settings=settings, files=files
     ) as cluster:
         (cluster.folder / "mig.yaml").write_text(YAML)
         (cluster.node(CONTROLLER).root / "etc/slurm-mig/config.toml").write_text(config)

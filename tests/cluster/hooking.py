@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.cluster import cgroups, site
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Files
 from tests.cluster.majors import own_majors
 from tests.cluster.node import ClusterError, environment
 from tests.cluster.simulated import simulate
@@ -45,6 +46,7 @@ def up(
     cpus: int = 16,
     dynamic: str | None = None,
     cgroup: int | None = None,
+    files: Files = Files.OWN,
 ) -> Iterator[Cluster]:
     """A cluster with the hooks on and a gres map on every node; `config` is its config.toml.
 
@@ -62,6 +64,7 @@ def up(
             make_machine=functools.partial(_machine, majors),
             dynamic=dynamic,
             cgroup=cgroup or cgroups.of_its_day(slurm),
+            files=files,
         ) as made,
     ):
         for name in made.names:
@@ -86,7 +89,7 @@ def _machine(majors: Sequence[int], folder: Path, gpus: Sequence[str]) -> Machin
 
 def make_map(cluster: Cluster, name: str) -> None:
     """`slurm-mig gres-map` on a node, as its slurmd's unit runs it."""
-    options = (cluster.node(name).root / "etc/slurm" / site.OPTIONS).read_text().strip()
+    options = (cluster.node(name).folder / site.OPTIONS).read_text().strip()
     slurm_mig(cluster, name, "gres-map", "--slurmd-options", f"-N {name} {options}")
 
 

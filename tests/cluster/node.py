@@ -4,8 +4,8 @@ Inside, the same paths mean the same on every machine of a cluster, and none of 
 leave to walk through the folder in which the cluster lies:
 /run/cluster (that folder), /run/sim (this machine's simulator state), /run/checkout (the
 project, read-only), and the files that the machine keeps: /run, /etc/slurm, /etc/slurm-mig,
-/var/lib/slurm-mig, /var/log/slurm-mig, all of which lie below `Node.root` for those who look
-from outside.
+/var/lib/slurm-mig, /var/log/slurm-mig, /var/spool/slurmd, all of which lie below `Node.root` for
+those who look from outside.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.cluster.slurmds import driver_files
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRATCH = "/run/scratch"  # of one machine: mounts in the making, and the other Debian's view
 VIEW = f"{SCRATCH}/view"
-KEPT_IN_VAR = ("var/lib/slurm-mig", "var/log/slurm-mig")
+KEPT_IN_VAR = ("var/lib/slurm-mig", "var/log/slurm-mig", "var/spool/slurmd")
 # A cluster that went down meanwhile has no cgroups any more: nothing may start outside them.
 _JOIN = f"""\
 {cgroups.enter_groups(SCRATCH)}
@@ -95,7 +95,7 @@ class Node:
         ]
         steps += [["loopback"]] if new_net else []
         steps += [["hostname", self.name], *self._mount_run(), ["scratch", SCRATCH]]
-        for name in ("dev", "etc", "lib", "log"):
+        for name in ("dev", "etc", "lib", "log", "spool"):
             steps.append(["mkdir", f"{SCRATCH}/{name}"])
         steps.append(["devices", str(self.root / "dev"), f"{SCRATCH}/dev"])
         steps += [["bind", str(self.root / path), f"/{path}"] for path in driver_files(self.root)]
@@ -103,8 +103,9 @@ class Node:
         steps.append(["bind", str(self.cluster / "hosts"), "/etc/hosts"])
         steps += [["bind", str(self.root / "etc" / name), f"/etc/{name}"] for name in etc[1:]]
         for kept in KEPT_IN_VAR:
-            folder = Path("/", kept).parent
-            steps.append(["splice", str(folder), f"{SCRATCH}/{folder.name}", "slurm-mig"])
+            path = Path("/", kept)
+            workspace = f"{SCRATCH}/{path.parent.name}"
+            steps.append(["splice", str(path.parent), workspace, path.name])
             steps.append(["bind", str(self.root / kept), f"/{kept}"])
         steps += into_cgroups
         if not self.slurm.is_host:
@@ -130,7 +131,10 @@ def command(holder: Holder, words: Sequence[str]) -> list[str]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What programs on a machine of a cluster find in their environment."""
+    """What programs on a machine of a cluster find in their environment.
+
+    No SLURM_CONF: where Slurm's files are is for Slurm to find, as on a site's machines.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()
@@ -140,7 +144,6 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     path = f"/run/cluster/bin:{ordinary}:/usr/sbin:/sbin:{Path(sys.executable).parent}"
     ours = {
         "PATH": path,
-        "SLURM_CONF": "/etc/slurm/slurm.conf",
         "LD_LIBRARY_PATH": "/run/cluster/lib",
         "MIGSIM_DIR": "/run/sim",
     }

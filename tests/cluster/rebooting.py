@@ -25,7 +25,7 @@ _PROGRAM = """\
 case $(uname -n) in
 {cases}
 esac
-export PATH=/run/cluster/bin:/usr/sbin:/usr/bin:/sbin:/bin SLURM_CONF=/etc/slurm/slurm.conf
+export PATH=/run/cluster/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LD_LIBRARY_PATH=/run/cluster/lib MIGSIM_DIR=/run/sim
 exec nsenter --target="$there" --mount -- {stub} "$@"
 """

@@ -93,10 +93,12 @@ def reconfigure(cluster: Cluster, label: str, *more: str) -> "subprocess.Complet
     return cluster.exec("n1", command(label, *more), check=False, timeout_s=180)
 
 
+RECOVER = [sys.executable, "-m", "slurm_mig", "recover"]
+
+
 def recover(cluster: Cluster, *more: str) -> "subprocess.CompletedProcess[str]":
     """`slurm-mig recover` on n1."""
-    words = [sys.executable, "-m", "slurm_mig", "recover", *more]
-    return cluster.exec("n1", words, check=False, timeout_s=180)
+    return cluster.exec("n1", [*RECOVER, *more], check=False, timeout_s=180)
 
 
 def record(cluster: Cluster) -> dict[str, Any]:
@@ -142,6 +144,44 @@ def in_phase(
 def kill_in(cluster: Cluster, label: str, phase: str) -> None:
     """SIGKILL it in that phase."""
     in_phase(cluster, label, phase, lambda process: process.kill())
+
+
+IN_SERVICE = ("DRAIN", "RESUME", "COMMIT")  # killed in these, the node may be
+
+
+def kill_in_each(cluster: Cluster, label: str, phases: Sequence[str]) -> None:
+    """SIGKILL it in the first of these phases, a recover in the next, and so on."""
+    words = command(label)
+    for phase in phases:
+        with started(cluster, words) as process:
+            while process.poll() is None and not is_in(cluster, phase):
+                time.sleep(0.0005)
+            process.kill()
+            process.communicate(timeout=60)
+        kept = state(cluster)
+        assert "DRAIN" in kept or kept == "DELETED" or phase in IN_SERVICE, (phase, kept)
+        words = RECOVER
+
+
+def act_in_each(
+    cluster: Cluster, label: str, phases: Sequence[str], act: Callable[[], object]
+) -> tuple[int, str]:
+    """Start it, and `act` as soon as it is in each of these phases: as in_phase().
+
+    The last one may be over too soon for that: then when it has ended.
+    """
+    left = list(phases)
+    with started(cluster, command(label)) as process:
+        while process.poll() is None:
+            phase = record(cluster).get("phase")
+            if phase in left and is_in(cluster, phase):
+                left.remove(phase)
+                act()
+            time.sleep(0.0005)
+        told, said = process.communicate(timeout=180)
+    if phases[-1] in left:
+        act()
+    return process.returncode, told + said
 
 
 def smoked(cluster: Cluster) -> bool:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from tests.cluster import apt, browser, postgres, prometheus, pyslurm_build, roots
+from tests.cluster import apt, browser, openssh, postgres, prometheus, pyslurm_build, roots
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
@@ -14,8 +14,8 @@ ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 def setup(*, system: bool = False, accounting: bool = False, usage: bool = False) -> None:
     """Install packages and build root folders, each only if missing.
 
-    `system` adds the Slurm of Debian sid and a pyslurm for it, `accounting` a MariaDB and slurmdbd,
-    `usage` a PostgreSQL, a browser and a Prometheus.
+    `system` adds the Slurm of Debian sid and a pyslurm for it, and OpenSSH; `accounting` a
+    MariaDB and slurmdbd; `usage` a PostgreSQL, a browser and a Prometheus.
     Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
@@ -27,6 +27,7 @@ def setup(*, system: bool = False, accounting: bool = False, usage: bool = False
             roots.build(version)
             _say(f"Slurm {version} took {time.monotonic() - begin:.0f} s")
     if system:
+        openssh.build()
         begin = time.monotonic()
         pyslurm_build.build("26.05")
         _say(f"pyslurm for Slurm 26.05 is there after {time.monotonic() - begin:.0f} s")

@@ -13,16 +13,18 @@ from tests.cluster.slurmconf import CONTROLLER
 FOLDER = "/run/cluster/site"
 SLURMD_STOP, SLURMD_START = f"{FOLDER}/slurmd-stop", f"{FOLDER}/slurmd-start"
 SLURMCTLD_RESTART = f"{FOLDER}/slurmctld-restart"
-OPTIONS = "slurmd.options"  # in /etc/slurm of each node
+OPTIONS = "slurmd.options"  # in the folder of each node
+# Where slurmctld is not killed, nobody has to wait until it has saved.
+AT_ONCE = "state_save_s = 0.01\n"
 CONFIG = f"""\
 [reconfigure]
 slurmd_stop_command = ["{SLURMD_STOP}"]
 slurmd_start_command = ["{SLURMD_START}"]
 slurmctld_restart_command = ["{SLURMCTLD_RESTART}"]
-"""
+{AT_ONCE}"""
 _HEAD = """\
 #!/bin/sh
-export PATH=/run/cluster/bin:$PATH SLURM_CONF=/etc/slurm/slurm.conf
+export PATH=/run/cluster/bin:$PATH
 export LD_LIBRARY_PATH=/run/cluster/lib MIGSIM_DIR=/run/sim
 end() {  # stops the process of a pid file, if it runs
     pid=$(cat "$1" 2>/dev/null) || return 0
@@ -33,11 +35,13 @@ end() {  # stops the process of a pid file, if it runs
     done
 }
 """
-_STOP = "end /run/cluster/nodes/$(uname -n)/slurmd.pid\n"
+# As systemd does with RuntimeDirectory=slurm in slurmd's unit.
+_STOP = "end /run/cluster/nodes/$(uname -n)/slurmd.pid; rm -rf /run/slurm\n"
 # With words of its own it is started with those, and from then on.
 _START = f"""\
-[ -z "$1" ] || printf "%s\\n" "-Z --conf '$1'" >/etc/slurm/{OPTIONS}
-eval "exec slurmd -N $(uname -n) $(cat /etc/slurm/{OPTIONS})"
+options=/run/cluster/nodes/$(uname -n)/{OPTIONS}
+[ -z "$1" ] || printf "%s\\n" "-Z --conf '$1'" >$options
+eval "exec slurmd -N $(uname -n) $(cat $options)"
 """
 _RESTART = "end /run/cluster/slurmctld.pid\n"
 

@@ -8,6 +8,12 @@ CONTROLLER = "ctl"
 CTLD_PORT, DBD_PORT, FIRST_SLURMD_PORT = 6817, 6819, 7001
 # What nodes that come by `slurmd -Z` want of the others; without TreeWidth, 22.05 loses them.
 DYNAMIC = {"MaxNodeCount": "16", "TreeWidth": "65533", "SlurmctldParameters": "cloud_reg_addrs"}
+# Then slurmctld hands its files to whoever asks.
+# slurmd's spool is Slurm's own choice: that is where the files are looked for.
+CONFIGLESS = {
+    "SlurmctldParameters": "enable_configless",
+    "SlurmdSpoolDir": "/var/spool/slurmd",
+}
 _HEAD = """\
 ClusterName=simulated
 SlurmctldHost={controller}(127.0.0.1)

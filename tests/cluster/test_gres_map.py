@@ -10,8 +10,8 @@ import pytest
 
 from slurm_mig.slurm.records.slurmd_list import parse_slurmd_list
 from tests.cluster import reach, roots
-from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Gres
 from tests.cluster.conftest import CAP, BareMachine
 from tests.cluster.hooking import gres_map
 from tests.cluster.machines import Machines

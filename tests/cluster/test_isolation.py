@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import cgroups, reach, roots
-from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Gres
 from tests.cluster.machines import Machines
 from tests.cluster.node import environment
 from tests.cluster.reach import Reach

@@ -68,7 +68,7 @@ def way(cluster: Cluster) -> Way:
     config = {key.strip().lower(): value.strip() for key, _, value in pairs}
     version = SlurmVersion.parse(config["slurm_version"])
     state = frozenset(shown(cluster, "n1", "State").split("+"))
-    return way_of(Subject("n1", state, 7001), Facts(version, config, 2, can_restart=True))
+    return way_of(Subject("n1", state), Facts(version, config, 2, can_restart=True))
 
 
 def take_the_way(cluster: Cluster, kind: Kind) -> None:

@@ -77,12 +77,25 @@ def test_it_goes_on_when_the_command_dies(cluster: Cluster) -> None:
     by.must_have(cluster, BOTH, on.SEVEN)
 
 
+def test_back_to_what_each_had(cluster: Cluster) -> None:
+    """Looked at before: what slurmctld tells of it, and that only the nodes know the rest."""
+    shown = by.run(cluster, by.wish("n[1-2]", "mixed", "--dry-run"))
+    change = "NVIDIA H100 80GB HBM3, 1 or more: 7x1g.10gb -> 3g.40gb + 2g.20gb + 2x1g.10gb"
+    assert [f"  {name}  {change}" in shown.stdout for name in BOTH] == [True, True]
+    words = fleets.command("n[1-2]", "--rollback", "--by", "reboot", "--max-unavailable", "2")
+    done = by.run(cluster, words)
+    assert done.returncode == 0
+    assert "2 done" in done.stdout
+    by.must_have(cluster, BOTH, on.MIXED)
+    assert by.desired(cluster) == []
+
+
 def test_a_node_that_fails_stays_drained_and_says_why(cluster: Cluster) -> None:
     start = cluster.folder / "site/slurmd-start"
     text = start.read_text()
     start.write_text(text.replace("\neval", '\n[ "$(uname -n)" != n2 ] || exit 7\neval'))
     try:
-        done = by.run(cluster, by.wish("n[1-2]", "mixed", "--max-unavailable", "2"))
+        done = by.run(cluster, by.wish("n[1-2]", "seven", "--max-unavailable", "2"))
     finally:
         start.write_text(text)
     assert done.returncode == 1
@@ -92,7 +105,7 @@ def test_a_node_that_fails_stays_drained_and_says_why(cluster: Cluster) -> None:
     assert by.reason(cluster, "n2") in done.stderr
     recovered = cluster.exec("n2", fleets.RECOVER, check=False, timeout_s=180)
     assert recovered.returncode == 0, recovered
-    by.must_have(cluster, ["n2"], on.SEVEN)
+    by.must_have(cluster, ["n2"], on.MIXED)
 
 
 def test_a_plain_reboot_reboots(cluster: Cluster) -> None:
@@ -141,6 +154,26 @@ def test_a_dynamic_node(tmp_path_factory: pytest.TempPathFactory, slurm: str) ->
 
 
 @pytest.mark.system
+def test_test_jobs_run_before_the_node_takes_others(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """They are waited for: the node is in service then, and yet not at its end."""
+    folder = tmp_path_factory.mktemp("reboot") / "c"
+    with by.up(folder, 1, slurm="24.11") as cluster:
+        done = by.run(cluster, by.wish("n1", "mixed", "--smoke"))
+        assert done.returncode == 0
+        assert by.log(cluster, "n1").index("SMOKE ended") < by.log(cluster, "n1").index("n1: done")
+        by.must_have(cluster, ["n1"], on.MIXED)
+        config = cluster.node("n1").root / "etc/slurm-mig/config.toml"
+        config.write_text(f'{config.read_text()}smoke_command = ["/bin/false"]\n')
+        failed = by.run(cluster, by.wish("n1", "seven", "--smoke"))
+        assert failed.returncode == 1
+        assert fleets.stages(cluster) == {"n1": "drained"}
+        assert "test jobs" in by.reason(cluster, "n1")
+        assert fleets.live(cluster, "n1") == on.MIXED
+
+
+@pytest.mark.system
 def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Ordered by the command, and by hand, where a file of the site's has what it names."""
     folder = tmp_path_factory.mktemp("reboot") / "c"
@@ -150,6 +183,8 @@ def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> No
             f"PowerAction={label} Location=slurmd Program={program.format(label)}\n"
             for label in on.LAYOUTS
         ]
+        back = f'"{by.PROGRAM} --rollback"'
+        lines.append(f"PowerAction=back Location=slurmd Program={back}\n")
         with (cluster.conf / "slurm.conf").open("a") as conf:
             conf.write("".join(lines))
         by.scontrol(cluster, "reconfigure")
@@ -163,3 +198,6 @@ def test_a_named_action_of_26_05(tmp_path_factory: pytest.TempPathFactory) -> No
         hooking.wait_for(lambda: fleets.live(cluster, "n1") == on.SEVEN, "slices", cluster)
         by.must_have(cluster, ["n1"], on.SEVEN)
         assert by.rebooted(cluster) == []
+        by.scontrol(cluster, "reboot", "ASAP", "nextstate=RESUME", "action=back", "n1")
+        hooking.wait_for(lambda: fleets.live(cluster, "n1") == on.MIXED, "slices", cluster)
+        by.must_have(cluster, ["n1"], on.MIXED)

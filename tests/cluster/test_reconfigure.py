@@ -1,19 +1,22 @@
 """`slurm-mig reconfigure` on real clusters, by each way, while jobs watch; and what goes wrong."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import hooking, reach
+from tests.cluster import crashing, hooking, reach
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 
 WAYS = on.WAYS
 STATIC = "24.11, static"
 GATING = tuple(way for way in WAYS if not way.startswith("26.05"))
-# Where the ways differ; in the other phases, all but one way are in `make system`.
-DIFFER = ("PUBLISH", "START")
-PHASES = ("DRAIN", "WAIT", "STOP", "PARTITION", "VERIFY", "RESUME", "COMMIT")
+DIFFER = ("PUBLISH", "START", "VERIFY", "RESUME", "COMMIT")  # by way
+PHASES = (
+    *("DRAIN", "WAIT", "STOP", "PARTITION", "PUBLISH"),
+    *("START", "VERIFY", "RESUME", "COMMIT"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +78,41 @@ def test_there_and_back_with_jobs_on_both_layouts(cluster: Cluster, watchers: on
 @pytest.mark.parametrize("phase", PHASES)
 @on.on_ways(STATIC)
 def test_killed_and_recovered(cluster: Cluster, watchers: on.Watchers, phase: str) -> None:
-    _kill_and_recover(cluster, phase)
-
-
-@pytest.mark.parametrize("phase", DIFFER)
-@on.on_ways(*GATING)
-def test_killed_where_the_ways_differ(cluster: Cluster, watchers: on.Watchers, phase: str) -> None:
-    _kill_and_recover(cluster, phase)
-
-
-def _kill_and_recover(cluster: Cluster, phase: str) -> None:
     label = other(cluster)
     on.kill_in(cluster, label, phase)
     if on.record(cluster):
         kept = on.state(cluster)
-        in_service = ("DRAIN", "RESUME", "COMMIT")
-        assert "DRAIN" in kept or kept == "DELETED" or phase in in_service, kept
+        assert "DRAIN" in kept or kept == "DELETED" or phase in on.IN_SERVICE, kept
         done = on.recover(cluster)
         print(done.stdout)
         assert done.returncode == 0, done
     on.must_have(cluster, on.LAYOUTS[label])
+
+
+@on.on_ways(*GATING)
+def test_killed_in_phase_after_phase(cluster: Cluster, watchers: on.Watchers) -> None:
+    """It in the first, the recover of that in the next, and so on."""
+    label = other(cluster)
+    on.kill_in_each(cluster, label, PHASES)
+    done = on.recover(cluster)
+    assert done.returncode == 0, done
+    on.must_have(cluster, on.LAYOUTS[label])
+
+
+@on.on_ways(*GATING)
+def test_slurmctld_is_killed_in_phase_after_phase(
+    cluster: Cluster, bystander: int, watchers: on.Watchers
+) -> None:
+    """In one and the same reconfigure; test_reconfigure_faults.py has them one by one."""
+    label = other(cluster)
+    crashing.wait_until_saved(cluster, began(cluster, bystander) + 1)
+    with crashing.cautious(cluster):
+        code, told = on.act_in_each(cluster, label, DIFFER, lambda: crashing.crash(cluster, 0.2))
+        wanted = on.LAYOUTS[label] if code == 0 else on.live(cluster)
+        crashing.must_recover(cluster, told, wanted)
+
+
+def began(cluster: Cluster, job: int) -> float:
+    """When it began, to the second."""
+    text = hooking.job_field(cluster, job, "StartTime")
+    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))

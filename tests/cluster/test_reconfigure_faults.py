@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cluster import hooking
+from tests.cluster import crashing, hooking
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import environment
@@ -47,9 +47,7 @@ def bystanders(cluster: Cluster, way: str) -> list[int]:
     jobs = [hooking.submit(cluster, *each, "--wrap", "sleep 3600") for each in words]
     for job in jobs:
         hooking.wait_state(cluster, job, "RUNNING")
-    # A slurmctld that is killed forgets what it has not saved, and so ends jobs, whoever acts.
-    file, now = cluster.folder / "state/job_state", time.time()
-    hooking.wait_for(lambda: file.exists() and file.stat().st_mtime > now, "saved jobs", cluster)
+    crashing.wait_until_saved(cluster, time.time())
     return jobs
 
 
@@ -85,10 +83,12 @@ def holder(cluster: Cluster) -> Iterator[int]:
     """A job that holds a slice of n1 and does not end by itself, nor when it is asked to."""
     stubborn = "trap '' TERM; while :; do sleep 1; done"
     job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", stubborn)
-    hooking.wait_state(cluster, job, "RUNNING")
-    yield job
-    cluster.exec(CONTROLLER, ["scancel", "--signal=KILL", "--full", str(job)], check=False)
-    cluster.exec(CONTROLLER, ["scancel", str(job)], check=False)
+    try:
+        hooking.wait_state(cluster, job, "RUNNING")
+        yield job
+    finally:
+        cluster.exec(CONTROLLER, ["scancel", "--signal=KILL", "--full", str(job)], check=False)
+        cluster.exec(CONTROLLER, ["scancel", str(job)], check=False)
 
 
 def scontrol(cluster: Cluster, *words: str) -> None:
@@ -140,8 +140,14 @@ def stays_theirs(cluster: Cluster, why: str) -> None:
     update(cluster, "state=resume")
 
 
-CRASHES = ("DRAIN", "STOP", "PUBLISH", "RESUME", "COMMIT")
-MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
+CRASHES = ("DRAIN", "STOP")
+MORE_CRASHES = ("WAIT", "PARTITION", "PUBLISH", "START", "VERIFY", "SMOKE", "RESUME", "COMMIT")
+
+
+@pytest.fixture
+def cautious(cluster: Cluster) -> Iterator[None]:
+    with crashing.cautious(cluster):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -149,31 +155,15 @@ MORE_CRASHES = ("WAIT", "PARTITION", "START", "VERIFY", "SMOKE")
     [*CRASHES, *(pytest.param(phase, marks=pytest.mark.system) for phase in MORE_CRASHES)],
 )
 @on.on_ways(STATIC)
+@pytest.mark.usefixtures("cautious")
 def test_slurmctld_is_killed_and_starts_again(cluster: Cluster, wish: Wish, phase: str) -> None:
     """It comes back with what it had last saved: without the drain, or without its end.
 
     Without the drain all goes back; without its end `recover` resumes the node once more.
     """
-
-    def crash(_: object) -> None:
-        pid = (cluster.folder / "slurmctld.pid").read_text().strip()
-        subprocess.run(["kill", "-9", pid], check=True)
-        time.sleep(1)
-        cluster.exec(CONTROLLER, ["slurmctld"])
-        # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.
-        running = ["scancel", "--state=RUNNING", "--user=root", "--nodelist=n1"]
-        cluster.exec(CONTROLLER, running, check=False)
-
     more = ["--smoke"] if phase == "SMOKE" else []
-    code, told = on.in_phase(cluster, wish.label, phase, crash, *more)
-    if on.record(cluster) or "DRAIN" in on.state(cluster):
-        done = on.recover(cluster)
-        assert done.returncode == 0, (told, done)
-    if "INVALID_REG" in on.state(cluster):  # it believes in the node as it was before its deletion
-        assert on.reconfigure(cluster, wish.label).returncode == 0
-    on.must_have(cluster, wish.after if code == 0 else on.live(cluster))
-    shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
-    assert "slurm-mig" not in shown.stdout
+    code, told = on.in_phase(cluster, wish.label, phase, lambda _: crashing.crash(cluster), *more)
+    crashing.must_recover(cluster, told, wish.after if code == 0 else on.live(cluster))
 
 
 @on.on_ways(STATIC, "22.05, dynamic")

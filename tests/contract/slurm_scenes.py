@@ -328,11 +328,10 @@ def real(folder: Path, slurm: str, how: str = "") -> Iterator[RealScene]:
 def commands(cluster: Cluster, folder: Path, names: Sequence[str] = COMMANDS) -> str:
     """A PATH on which Slurm's commands are those of the cluster's controller machine."""
     folder.mkdir()
-    env = environment()
-    kept = " ".join(f"{key}={shlex.quote(env[key])}" for key in ("PATH", "SLURM_CONF"))
+    path = shlex.quote(environment()["PATH"])
     for name in names:
         inside = shlex.join(cluster.command("ctl", [name]))
-        (folder / name).write_text(f'#!/bin/sh\nexport {kept}\nexec {inside} "$@"\n')
+        (folder / name).write_text(f'#!/bin/sh\nexport PATH={path}\nexec {inside} "$@"\n')
         (folder / name).chmod(0o755)
     return f"{folder}:/usr/bin:/bin"
 

@@ -169,6 +169,22 @@ printf '%s\\n' "$@"
 """
 
 
+def test_how_to_see_for_oneself_why_a_node_is_not_reached() -> None:
+    reach = real("/bin/sh", "-c", "echo no way >&2; exit 255", "{node}")
+    err = reach.run({"n1": b""}, ["true"])["n1"].err.decode()
+    told = "/bin/sh -c 'echo no way >&2; exit 255' n1 true"
+    assert err == f"no way\n(`{told}` must work here)\n"
+
+
+def test_how_to_see_it_of_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho Host key verification failed. >&2; exit 255\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    err = ClusterShellReach().run({"n1": b""}, ["true"])["n1"].err.decode()
+    failed = "Host key verification failed."
+    assert err == f"{failed}\n(`ssh -oBatchMode=yes n1 true` must work here)\n"
+
+
 def test_how_ssh_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No question for a password, no wait without end, one word for the shell over there."""
     (tmp_path / "ssh").write_text(SSH)

@@ -122,6 +122,16 @@ def test_a_map_that_hooks_must_not_trust(changes: dict[str, object], what: str) 
     assert what in finding.what
 
 
+def test_a_gres_conf_that_was_only_written_anew() -> None:
+    """By configless Slurm, or because another node's lines in it have changed."""
+    conf = {"path": "/etc/slurm/gres.conf", "mtime_ns": 1, "crc32": 2}
+    old, new = ({**MAP, "gres_conf": {**conf, "mtime_ns": at}} for at in (1, 5))
+    assert findings(gres_map=old, fresh_map=new) == []
+    other = {**MAP, "gres_conf": {**conf, "crc32": 3}}
+    assert "not what slurmd and the slices are now" in only(gres_map=old, fresh_map=other).what
+    assert only(gres_map={**MAP, "gres_conf": 7}, fresh_map=other).about == "gres map"
+
+
 def test_without_hooks_nobody_needs_a_map() -> None:
     found = findings(gres_map={}, scripts={}, conf=slurm(without="PrologFlags"))
     assert "gres map" not in {each.about for each in found}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from slurm_mig import cli
-from slurm_mig.errors import Refused
+from slurm_mig.errors import Refused, SlurmError
 from slurm_mig.gresmap import store
 from slurm_mig.gresmap.make import Request, make, renew
 from slurm_mig.hooks import closing, gres_map
 from slurm_mig.hooks.registry import Registry
-from slurm_mig.slurm.config.slurmd_options import SlurmdOptions
+from slurm_mig.slurm.config.slurmd_options import SlurmdOptions, parse_slurmd_options
 from slurm_mig.slurm.records.gres import GresOptions, NodeGres, node_gres
 from slurm_mig.slurm.version import SlurmVersion
 from tests.generate.machines import seen
@@ -129,23 +129,73 @@ def test_a_slurmd_that_has_not_read_gres_conf_yet(
     sim = open_nvml("a30-24gb=2x1g.6gb")
     renew(request(sim))
     folder = slurm_conf(sim)
-    (sim.root / "proc/77").mkdir()
-    (sim.root / "var/run").mkdir(parents=True)
-    (sim.root / "var/run/slurmd.pid").write_text("77")
-    (sim.root / "proc/stat").write_text("btime 1000\n")
-    (sim.root / "proc/77/stat").write_text(f"77 (slurmd) S{' 0' * 40}")
+    running_slurmd(sim)
     (folder / "gres.conf").write_text("")
     with pytest.raises(Exception, match="was changed after slurmd started: restart slurmd"):
         renew(request(sim)._replace(slurmd_list=None))
     assert store.read(sim.root)["gres"]
     os.utime(folder / "gres.conf", (900, 900))
-    fake = tmp_path / "slurmd"
-    text = printed(node_gres(seen(sim), GresOptions(VERSION)))
-    fake.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/told\ncat <<'E' >&2\n{text}E\n")
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    told = listing_slurmd(sim, tmp_path, monkeypatch)
     renew(request(sim)._replace(slurmd_list=None))
-    assert (tmp_path / "told").read_text() == f"-G -f {folder}/slurm.conf\n"
+    assert told.read_text() == f"-G -f {folder}/slurm.conf\n"
+
+
+def running_slurmd(sim: Sim) -> None:
+    """One that started in second 1000."""
+    (sim.root / "proc/77").mkdir()
+    (sim.root / "var/run").mkdir(parents=True)
+    (sim.root / "var/run/slurmd.pid").write_text("77")
+    (sim.root / "proc/stat").write_text("btime 1000\n")
+    (sim.root / "proc/77/stat").write_text(f"77 (slurmd) S{' 0' * 40}")
+
+
+def listing_slurmd(sim: Sim, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program `slurmd` that lists the slices; the file that has the words it got last."""
+    text = printed(node_gres(seen(sim), GresOptions(VERSION)))
+    fake, told = folder / "slurmd", folder / "told"
+    fake.write_text(f"#!/bin/sh\necho \"$@\" >{told}\ncat <<'E' >&2\n{text}E\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return told
+
+
+def test_other_nodes_lines_that_were_changed_since(
+    open_nvml: OpenNvml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a gres.conf of many nodes: what slurmd has read of it is as it was."""
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    listing_slurmd(sim, tmp_path, monkeypatch)
+    running_slurmd(sim)
+    asked, conf = request(sim)._replace(slurmd_list=None), slurm_conf(sim) / "gres.conf"
+    conf.write_text("NodeName=n[1-2] Name=gpu\n")
+    os.utime(conf, (900, 900))
+    renew(asked)
+    conf.write_text("NodeName=n1 Name=gpu\nNodeName=n2 Name=gpu Type=other\n")
+    renew(asked)
+    conf.write_text("NodeName=n2 Name=gpu\nNodeName=n1 Name=gpu Type=other\n")
+    with pytest.raises(SlurmError, match="was changed after slurmd started"):
+        renew(asked)
+
+
+def test_files_that_slurmctld_hands_out(
+    open_nvml: OpenNvml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """slurmd has read what it wrote itself; `slurmd -G` is not to fetch them again."""
+    sim = open_nvml("a30-24gb=2x1g.6gb")
+    told = listing_slurmd(sim, tmp_path, monkeypatch)
+    running_slurmd(sim)
+    copies = sim.root / "var/spool/slurmd/conf-cache"
+    slurm_conf(sim)  # a left-over, that slurmd does not read
+    copies.mkdir(parents=True)
+    (copies / "slurm.conf").write_text("TaskPlugin=task/cgroup\n")
+    (copies / "gres.conf").write_text("Name=gpu\n")
+    (sim.root / "run/slurm").mkdir(parents=True)
+    (sim.root / "run/slurm/conf").symlink_to(copies)
+    options = parse_slurmd_options("-D -N n1 --conf-server ctl:6817")
+    made, _ = renew(Request(sim.root, options, None, VERSION))
+    assert told.read_text() == f"-G -f {copies}/slurm.conf -N n1\n"
+    assert made.gres_map["gres_conf"]["path"] == str(copies / "gres.conf")
+    assert made.gres_map["constrained"] is False
 
 
 def test_the_command(open_nvml: OpenNvml, capsys: Output, tmp_path: Path) -> None:

@@ -37,6 +37,56 @@ def test_a_map_that_says_the_same_is_kept_as_it_is(tmp_path: Path) -> None:
     assert store.read(tmp_path)["made_at"] == 200
 
 
+def test_when_it_was_last_right_is_its_time(tmp_path: Path) -> None:
+    store.write(tmp_path, MADE)
+    os.utime(path(tmp_path), (1, 1))
+    store.write(tmp_path, MADE)
+    assert path(tmp_path).stat().st_mtime > 1
+
+
+NODES = "NodeName=n1 Name=gpu Type=a\nNodeName=n2 Name=gpu Type=b\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "holds"),
+    [
+        (NODES, True),
+        (NODES.replace("Type=b", "Type=c"), True),
+        (f"# more\n{NODES}NodeName=n[3-9] Name=gpu\n", True),
+        (NODES.replace("Type=a", "Type=c"), False),
+        (f"{NODES}AutoDetect=nvml\n", False),
+    ],
+)
+def test_a_gres_conf_holds_while_the_node_s_lines_are_as_they_were(
+    tmp_path: Path, now: str, holds: bool
+) -> None:
+    conf = tmp_path / "gres.conf"
+    conf.write_text(NODES)
+    assert not store.holds(tmp_path, conf, "n1", 1.0)  # there is no map
+    store.write(tmp_path, {**MADE, "gres_conf": store.state_of(conf, "n1")})
+    conf.write_text(now)
+    assert store.holds(tmp_path, conf, "n1", 1.0) is holds
+
+
+def test_it_must_have_held_since_slurmd_started(tmp_path: Path) -> None:
+    conf = tmp_path / "gres.conf"
+    conf.write_text(NODES)
+    store.write(tmp_path, {**MADE, "gres_conf": store.state_of(conf, "n1")})
+    os.utime(path(tmp_path), (1000, 1000))
+    assert store.holds(tmp_path, conf, "n1", 999.0)
+    assert not store.holds(tmp_path, conf, "n1", 1001.0)
+    assert not store.holds(tmp_path, conf, "n1", None)
+    assert not store.holds(tmp_path, tmp_path / "other.conf", "n1", 999.0)
+
+
+@pytest.mark.parametrize("told", [None, 7, {}, {"path": "x"}])
+def test_a_map_that_tells_nothing_of_a_gres_conf_holds_nothing(tmp_path: Path, told: Any) -> None:
+    conf = tmp_path / "gres.conf"
+    conf.write_text(NODES)
+    store.write(tmp_path, {**MADE, "gres_conf": told})
+    assert not store.holds(tmp_path, conf, "n1", 1.0)
+
+
 @pytest.mark.parametrize("old", ["", "{", "[]", "null", "\udcff"])
 def test_a_damaged_map_is_replaced(tmp_path: Path, old: str) -> None:
     path(tmp_path).parent.mkdir(parents=True)

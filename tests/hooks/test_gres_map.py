@@ -151,7 +151,7 @@ def gres_conf(node: FakeNode) -> Path:
     """A gres.conf, from which the node's map was made."""
     path = node.root / "etc/gres.conf"
     path.write_text("Name=gpu File=/dev/nvidia0\n")
-    node.write_map(gres_conf=store.state_of(path))
+    node.write_map(gres_conf=store.state_of(path, "n1"))
     return path
 
 
@@ -166,6 +166,16 @@ def test_a_gres_conf_that_was_changed_since(node: FakeNode, gres_conf: Path) -> 
     assert node.prolog() == 0  # another node's line, perhaps: no reason to drain
     assert f"{gres_conf} is not as" in node.logged()[-1]
     gres_conf.unlink()
+    assert doubt(node)
+
+
+def test_other_nodes_lines_are_no_reason_to_doubt(node: FakeNode, gres_conf: Path) -> None:
+    """A gres.conf of many nodes, in which another one got other slices."""
+    gres_conf.write_text("NodeName=n[1-2] Name=gpu File=/dev/nvidia0\n")
+    assert doubt(node) is None
+    gres_conf.write_text("NodeName=n1 Name=gpu File=/dev/nvidia0\nNodeName=n2 Name=gpu Type=x\n")
+    assert doubt(node) is None
+    gres_conf.write_text("NodeName=n2 Name=gpu File=/dev/nvidia0\nNodeName=n1 Name=gpu Type=x\n")
     assert doubt(node)
 
 

@@ -5,9 +5,10 @@ import os
 from typing import Any
 
 from slurm_mig.usage import sums
-from slurm_mig.usage.monitor import handover
+from slurm_mig.usage.monitor import curve, handover
 from slurm_mig.usage.monitor.handover import HandOver
 from slurm_mig.usage.monitor.jobs import OpenJobs
+from slurm_mig.usage.sums import JobSums
 from tests.hooks.fakenode import BOOT_ID, FakeNode
 from tests.hooks.killing import deaths
 from tests.hooks.test_crash import Scenes
@@ -52,6 +53,42 @@ def test_the_epilog_takes_it_over_and_away(node: FakeNode) -> None:
     assert peaks(record) == [123.0, 123.0]
     assert record["device_check"] == CHECK
     assert record["slices"][0]["usage"]["coverage"] == 0.0
+    assert left(node) == []
+
+
+def test_the_curve_of_the_job_is_taken_over(node: FakeNode) -> None:
+    assert node.prolog() == 0
+    begun = json.loads((node.run / "jobs/7.json").read_text())["started_boottime_s"]
+    file = measure(node, 7, 123.0)
+    curve.see_memory(file.sums.slices[0], 123.4, begun + 1.25, 5.0)
+    curve.see_memory(file.sums.slices[0], 5.0, begun + 31.0, 5.0)
+    file.write()
+    assert node.epilog() == 0
+    (record,) = node.records()
+    assert record["slices"][0]["usage"]["curve"] == {
+        "from_s": 1.25,
+        "bucket_s": 10.0,
+        "memory_peak_mib": [123, None, 5],
+        "sm_mean": None,
+    }
+
+
+def test_what_a_monitor_of_version_1_measured_is_taken_over(node: FakeNode) -> None:
+    """slurm-mig was updated, and the monitor not started anew yet."""
+    assert node.prolog() == 0
+    file = measure(node, 7, 123.0)
+    row = file.sums.slices[0]
+    old = JobSums(bytearray(8 * (8 + sums.CURVE_FROM_S + sums.GPU)))  # as sums.new() was
+    old.numbers[:8], old.numbers[0] = file.sums.numbers[:8], 5067093.0
+    for at, value in enumerate(row.part(0, sums.CURVE_FROM_S)):
+        old.numbers[8 + at] = value
+    at, half = old.seal()
+    (path,) = [path for path in (node.run / "usage").iterdir() if path.suffix != ".devices"]
+    path.write_bytes(bytes(at) + half + bytes(old.size - at - len(half)))
+    assert node.epilog() == 0
+    (record,) = node.records()
+    assert peaks(record) == [123.0]
+    assert record["slices"][0]["usage"]["curve"] is None
     assert left(node) == []
 
 

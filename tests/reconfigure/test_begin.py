@@ -11,9 +11,9 @@ from slurm_mig.gpu.change.bounded import here
 from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.nvml.adapter import session
-from slurm_mig.gpu.partitioning import LiveGpu, WantedGpu
+from slurm_mig.gpu.partitioning import CiSpec, GiSpec, Layout, LiveGpu, WantedGpu
 from slurm_mig.gpu.present.discover import discover
-from slurm_mig.model import GpuIndex
+from slurm_mig.model import GpuIndex, Placement
 from slurm_mig.reconfigure import begin, entry, paper
 from slurm_mig.reconfigure import record as records
 from slurm_mig.settings import Settings
@@ -24,6 +24,9 @@ from tests.reconfigure.worlds import FORMER_TYPES, MIXED, NODE, TARGET_TYPES, Be
 from tests.sim.api import Sim
 
 Open = Callable[..., Sim]
+OTHERS = Layout(
+    True, tuple(GiSpec("3g.40gb", Placement(at, 4), (CiSpec("3g.40gb"),)) for at in (0, 4))
+)
 
 
 @pytest.fixture
@@ -55,6 +58,21 @@ def test_a_prospect(bench: Bench) -> None:
     assert [job.job_id for job in found.jobs] == [held.job_id]
     assert not found.nothing
     assert "drain" not in bench.calls
+
+
+def test_what_could_not_be_published(bench: Bench) -> None:
+    """Told before, and only where there is something to publish."""
+    bench.hindrances = ["slurm.conf is not here", "gres.conf neither"]
+    with pytest.raises(Refused) as refused:
+        look(bench)
+    assert refused.value.problems == tuple(bench.hindrances)
+    assert "drain" not in bench.calls
+    seven = wish("7x1g.10gb")
+    assert look(bench, seven).nothing
+    node = bench.slurm.nodes[NODE]  # the GPUs are right, but Slurm is wrong
+    node.flags, node.gres = {"DRAIN"}, "gpu:1g.10gb:6"
+    with pytest.raises(Refused, match="is not here"):
+        look(bench, seven)
 
 
 def test_nothing_to_do(bench: Bench) -> None:
@@ -151,3 +169,28 @@ def test_a_root_that_others_write_to(tmp_path: Path) -> None:
     (tmp_path / "run/slurm-mig").chmod(0o777)
     with pytest.raises(Refused, match="root's alone"), only_one(tmp_path, 0.1, *entry.LOCK):
         pass
+
+
+def test_a_rollback_that_failed_is_tried_again(bench: Bench) -> None:
+    """Not taken for what was to be undone."""
+    world, request = bench.world(), request_of(bench)
+    assert entry.start(world, request, NODE, "mixed", choose(MIXED)).outcome == "done"
+    last = entry.last_one(bench.root)
+    (gpu,) = last.gpus
+    # The simulator's GPU was not touched: as if it had become seven slices of others.
+    swapped = gpu._replace(former=OTHERS, target=records.wanted_of(gpu.former))
+    records.close(bench.root, last._replace(gpus=(swapped,)))
+    bench.broken["publish"] = 1
+    assert entry.rollback(world, request, NODE).outcome == "former"
+    assert entry.rollback(world, request, NODE).outcome == "done"
+    assert bench.live == {"3g.40gb": 2}
+
+
+def test_what_a_rollback_would_do_changes_nothing(bench: Bench) -> None:
+    world, request = bench.world(), request_of(bench)
+    with pytest.raises(Refused, match="no reconfigure of this node is known"):
+        entry.prospect(world, request, NODE, None)
+    assert entry.start(world, request, NODE, "mixed", choose(MIXED)).outcome == "done"
+    bench.calls.clear()
+    assert not any(each.steps for each in entry.prospect(world, request, NODE, None).plans)
+    assert not {"drain", "stop", "change", "publish"} & set(bench.calls)

@@ -63,8 +63,7 @@ def test_what_somebody_had_drained_stays_drained(either: Bench) -> None:
     assert ended.outcome == "done"
     assert "DRAIN" in either.node
     assert either.live == TARGET_TYPES
-    if not either.dynamic:  # a deleted node loses its reason; this fake gives none
-        assert either.reason == "a disk is slow"
+    assert either.reason == "a disk is slow"  # though a deleted node loses it
     assert any("somebody else" in remark for remark in ended.remarks)
 
 

@@ -10,7 +10,8 @@ from slurm_mig.reconfigure import entry, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.settings import Settings
 from tests.fakes_slurm import FakeSlurmClient
-from tests.reconfigure.worlds import FORMER_TYPES, NODE, TARGET_TYPES, Bench
+from tests.reconfigure.fleet.fleets import GPUS
+from tests.reconfigure.worlds import FORMER_TYPES, NODE, TARGET_TYPES, Bench, gres
 
 
 @pytest.fixture
@@ -21,8 +22,14 @@ def bench(memory: Path) -> Bench:
     return made
 
 
+def request(bench: Bench) -> Request:
+    """One that sees the GPUs as they are."""
+    gpus = (GPUS[gres(bench.live)],)
+    return Request(bench.root, Settings(), run=lambda work, watch: gpus)  # type: ignore[arg-type]
+
+
 def recover(bench: Bench, *, undo: bool = False) -> loop.Ended:
-    return entry.recover(bench.world(), Request(bench.root, Settings()), undo=undo)
+    return entry.recover(bench.world(), request(bench), undo=undo)
 
 
 def forget(bench: Bench) -> None:
@@ -84,12 +91,60 @@ def test_what_somebody_had_drained_stays_so(memory: Path) -> None:
 
 def test_a_node_that_is_gone(bench: Bench) -> None:
     del bench.slurm.nodes[NODE]
-    assert entry.forgotten(bench.world()) is None
+    assert entry.forgotten(bench.world(), request(bench)) is None
 
 
 def test_while_one_is_open_that_one_counts(bench: Bench) -> None:
     forget(bench)
     bench.record()
-    assert entry.forgotten(bench.world()) is None
+    assert entry.forgotten(bench.world(), request(bench)) is None
     with pytest.raises(JournalError, match="is not at its end"):
         entry.must_be_none_open(bench.root)
+
+
+class TestADynamicNodeAsItWasBeforeItsDeletion:
+    @pytest.fixture
+    def dynamic(self, memory: Path) -> Bench:
+        made = Bench(memory, release="22.05.8", dynamic=True)
+        assert loop.forward(made.run()).outcome == "done"
+        return made
+
+    @pytest.mark.parametrize("flags", [set(), {"DRAIN"}, {"DRAIN", "INVALID_REG"}])
+    def test_it_is_told_again(self, dynamic: Bench, flags: set[str]) -> None:
+        node = dynamic.slurm.nodes[NODE]
+        node.gres, node.flags = gres(FORMER_TYPES), set(flags)
+        node.reason = "gres/gpu count reported lower than configured (4 < 7)" if flags else ""
+        dynamic.lenient = True
+        assert recover(dynamic).outcome == "done"
+        assert dynamic.is_right(TARGET_TYPES)
+        assert recover(dynamic).outcome == entry.NOTHING
+
+    def test_or_of_which_nothing_is_left(self, dynamic: Bench) -> None:
+        del dynamic.slurm.nodes[NODE]
+        assert recover(dynamic).outcome == "done"
+        assert dynamic.is_right(TARGET_TYPES)
+
+    def test_or_that_came_back_drained_without_a_reason(self, dynamic: Bench) -> None:
+        node = dynamic.slurm.nodes[NODE]
+        node.flags, node.reason = {"DRAIN"}, ""
+        assert recover(dynamic).outcome == "done"
+        assert dynamic.is_right(TARGET_TYPES)
+
+    def test_somebody_s_drain_stays(self, dynamic: Bench) -> None:
+        dynamic.slurm.nodes[NODE].gres = gres(FORMER_TYPES)
+        FakeSlurmClient(dynamic.slurm).drain(NODE, "a fan is loud")
+        assert recover(dynamic).outcome == "done"
+        assert "DRAIN" in dynamic.node
+        assert dynamic.reason == "a fan is loud"
+        assert dynamic.slurm.nodes[NODE].gres == gres(TARGET_TYPES)
+
+    def test_what_was_applied_by_hand_since_is_not_undone(self, dynamic: Bench) -> None:
+        dynamic.live = dict(FORMER_TYPES)
+        dynamic.lenient = True
+        assert entry.forgotten(dynamic.world(), request(dynamic)) is None
+        assert dynamic.live == FORMER_TYPES
+
+    def test_nor_is_a_slurmd_started_that_somebody_stopped(self, dynamic: Bench) -> None:
+        dynamic.slurm.nodes[NODE].gres = gres(FORMER_TYPES)
+        dynamic.loaded = None
+        assert entry.forgotten(dynamic.world(), request(dynamic)) is None

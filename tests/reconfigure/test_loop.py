@@ -9,6 +9,7 @@ from slurm_mig.errors import SlurmMigError
 from slurm_mig.reconfigure import loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.run import Run
+from slurm_mig.reconfigure.world import Elsewhere
 from tests.fakes_slurm import FakeSlurmClient
 from tests.reconfigure.worlds import FORMER_TYPES, NODE, RUN, TARGET_TYPES, Bench, Killed
 
@@ -86,6 +87,23 @@ def test_what_fails_twice_stays_drained(bench: Bench, phase: str) -> None:
     bench.broken.clear()
     assert loop.recover(bench.again()).outcome == "former"
     assert bench.is_right(FORMER_TYPES)
+
+
+def test_what_only_others_can_publish_waits_for_them(static: Bench) -> None:
+    """Neither there nor back: whoever began it goes on, or undoes it."""
+
+    def elsewhere() -> None:
+        raise Elsewhere("slurm.conf is not here")
+
+    static.at["publish"] = elsewhere
+    ended = loop.forward(static.run())
+    assert (ended.outcome, ended.problem) == ("drained", "slurm.conf is not here")
+    kept = records.read(static.root)
+    assert kept is not None
+    assert (kept.goal, kept.phase) == ("target", "PUBLISH")
+    assert "DRAIN" in static.node
+    assert loop.recover(static.again()).outcome == "done"
+    assert static.is_right(TARGET_TYPES)
 
 
 def test_an_apply_that_went_back_leads_back(static: Bench) -> None:

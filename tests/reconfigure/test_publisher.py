@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.errors import Refused
+from slurm_mig.errors import Refused, SlurmRefused
 from slurm_mig.gpu.nvml.partition_adapter import partition_session
 from slurm_mig.gpu.planning.plan import plan
 from slurm_mig.gpu.present.survey import survey
 from slurm_mig.reconfigure import publisher
 from slurm_mig.reconfigure.publisher import NodePublisher
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.world import Notes
+from slurm_mig.reconfigure.world import Elsewhere, Notes
 from slurm_mig.slurm.version import SlurmVersion
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 from tests.gpu.applying import Here, here
@@ -112,8 +112,9 @@ class TestTheWayIsChosen:
 
     def test_a_gres_conf_of_many_nodes_has_a_block_of_each(self, make: Make) -> None:
         site = make()
-        notes = site.choose(shared_gres_conf="/nfs/gres.conf")
-        assert (notes["gres_conf"], notes["label"]) == ("/nfs/gres.conf", "n1")
+        shared = str(site.gres.with_name("shared.conf"))
+        notes = site.choose(shared_gres_conf=shared)
+        assert (notes["gres_conf"], notes["label"]) == (shared, "n1")
 
     def test_a_dynamic_node_s_words_are_kept_without_ours(self, make: Make) -> None:
         site = make(dynamic=True)
@@ -133,6 +134,79 @@ class TestTheWayIsChosen:
         site.slurmd("-Z", "--conf")
         with pytest.raises(Refused, match="runs without --conf"):
             site.choose(slurmd_start_command=START)
+
+
+class TestItIsRefusedBeforeTheFirstChange:
+    """What publish() would be refused later, when the GPUs are changed already."""
+
+    def problems(self, site: Site, **settings: object) -> str:
+        return "\n".join(site.publisher(**settings).hindrances(site.choose(**settings)))
+
+    def test_a_gres_conf_of_many_nodes_that_nobody_said_is_one(self, make: Make) -> None:
+        site = make()
+        site.gres.write_text("NodeName=n[1-2] Name=gpu File=/dev/nvidia0\n")
+        assert "set shared_gres_conf in [reconfigure]" in self.problems(site)
+
+    def test_lines_that_are_not_ours(self, make: Make) -> None:
+        site = make()
+        site.gres.write_text("Name=gpu Type=x File=/dev/nvidia0\n")
+        assert "lines outside the marked blocks" in self.problems(site)
+
+    def test_a_slurm_conf_that_does_not_have_the_node(self, make: Make) -> None:
+        site = make()
+        site.conf.write_text("NodeName=n2\n")
+        assert "no NodeName= line describes n1" in self.problems(site)
+
+    def test_folders_that_are_not_there(self, make: Make) -> None:
+        site = make()
+        told = self.problems(site, shared_gres_conf="/nfs/gone/gres.conf")
+        assert "/nfs/gone is not there" in told
+
+    def test_files_that_slurmctld_hands_out(self, make: Make) -> None:
+        site = make()
+        site.slurm.settings["slurmctldhost[0]"] = "ctl(10.0.0.1)"
+        copies = site.conf.parent / "conf-cache"
+        copies.mkdir()
+        for file in (site.conf, site.gres):
+            file.rename(copies / file.name)
+        site.conf, site.gres = copies / "slurm.conf", copies / "gres.conf"
+        told = self.problems(site)
+        for file, setting in ((site.conf, "shared_conf"), (site.gres, "shared_gres_conf")):
+            assert f"{file} is a copy of slurmctld's (configless): run" in told
+            assert f"`slurm-mig reconfigure NODES` on ctl, or name the file in {setting}" in told
+
+    def test_the_originals_of_these_may_be_named(self, make: Make) -> None:
+        site = make()
+        original, gres = site.conf, site.gres
+        copies = site.conf.parent / "conf-cache"
+        copies.mkdir()
+        (copies / "slurm.conf").write_text(site.conf.read_text())
+        site.conf = copies / "slurm.conf"
+        named = {"shared_conf": str(original), "shared_gres_conf": str(gres)}
+        assert self.problems(site, **named) == ""
+        notes = site.choose(**named)
+        assert (notes["gres_conf"], notes["label"]) == (str(gres), "n1")
+
+    def test_a_dynamic_node_without_files_of_its_own(self, make: Make) -> None:
+        site = make(dynamic=True)
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={TWO}")
+        copies = site.conf.parent / "conf-cache"
+        copies.mkdir()
+        site.conf = site.conf.rename(copies / "slurm.conf")
+        told = self.problems(site, slurmd_start_command=START, shared_gres_conf=str(site.gres))
+        assert "it needs files of its own" in told
+
+    def test_a_slurm_conf_that_slurmd_does_not_read(self, make: Make) -> None:
+        site = make()
+        site.slurmd("-N", "n1", "--conf-server", "ctl")
+        assert f"{site.conf} is here too: remove it" in self.problems(site)
+
+    def test_what_is_right_is_written_to_by_nobody(self, make: Make) -> None:
+        site = make()
+        before = site.conf.read_text(), site.gres.read_text(), sorted(site.conf.parent.iterdir())
+        assert self.problems(site) == ""
+        now = site.conf.read_text(), site.gres.read_text(), sorted(site.conf.parent.iterdir())
+        assert now == before
 
 
 class TestWhatItHas:
@@ -155,11 +229,8 @@ class TestWhatItHas:
 
     def test_only_a_node_that_is_deleted_must_be_empty(self, make: Make) -> None:
         publisher = make().publisher()
-        ways = ("reconfigure", "restart", "dynamic", "detected")
-        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [
-            *(False, False),
-            *(True, True),
-        ]
+        ways = ("reconfigure", "restart", "dynamic")
+        assert [publisher.needs_it_empty({"way": way}) for way in ways] == [False, False, True]
 
 
 class TestItIsPublished:
@@ -219,6 +290,53 @@ class TestItIsPublished:
         assert site.conf.read_text() == CONF.format(gres=TWO)
         assert f"{H100}1g.10gb" in site.gres.read_text()
 
+    @pytest.mark.parametrize("back", [False, True])
+    def test_a_dynamic_node_that_came_back_as_it_is_need_not_go(
+        self, make: Make, back: bool
+    ) -> None:
+        """On the way back a slurmctld that was killed may have it still, with jobs on it."""
+        site = make(dynamic=True)
+        site.slurm.nodes["n1"].gres = f"{SEVEN},nic:1"
+        site.slurm.submit(f"gpu:{H100}1g.10gb:1")
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={SEVEN}")
+        publisher = site.publisher(slurmd_start_command=START)
+        notes = site.choose(slurmd_start_command=START)
+        publisher.begin("r", notes)
+        if back:
+            publisher.publish("r", notes, back=True)
+        else:
+            with pytest.raises(SlurmRefused, match="are busy"):
+                publisher.publish("r", notes, back=False)
+        assert "n1" in site.slurm.nodes
+        assert site.slurm.jobs[1].state == "RUNNING"
+
+    def test_but_one_that_registered_badly_goes(self, make: Make) -> None:
+        site = make(dynamic=True)
+        node = site.slurm.nodes["n1"]
+        node.gres, node.flags = SEVEN, {"DRAIN", "INVALID_REG"}
+        site.slurmd("-Z", "--conf", f"CPUs=16 Gres={SEVEN}")
+        publisher = site.publisher(slurmd_start_command=START)
+        notes = site.choose(slurmd_start_command=START)
+        publisher.begin("r", notes)
+        publisher.publish("r", notes, back=True)
+        assert "n1" not in site.slurm.nodes
+
+
+class TestOnlyOthersMayPublishIt:
+    def test_a_copy_is_never_written_to(self, make: Make) -> None:
+        """As one of many it was begun; alone it can only wait."""
+        site = make()
+        copy = site.conf.parent / "conf-cache/gres.conf"
+        copy.parent.mkdir()
+        copy.write_text("# slurmctld's\n")
+        notes = {**site.choose(), "gres_conf": str(copy), "label": "n1"}
+        for back in (False, True):
+            with pytest.raises(Elsewhere, match="configless"):
+                site.publisher().publish("r", notes, back=back)
+        assert copy.read_text() == "# slurmctld's\n"
+        assert site.conf.read_text() == CONF.format(gres=TWO)
+        assert "reconfigure" not in site.slurm.commands
+
 
 class TestSlurmdIsStarted:
     def test_as_ever_for_a_node_of_slurm_conf(self, make: Make) -> None:
@@ -232,7 +350,3 @@ class TestSlurmdIsStarted:
         assert words == {
             "{conf}": f"CPUs=16 Gres={SEVEN},nic:1 Feature=a State=DRAIN Reason=\"so 'and' so\""
         }
-
-    def test_without_gpus_where_it_finds_them_itself(self, make: Make) -> None:
-        notes = {"way": "detected", "conf": f"CPUs=16 Gres={TWO}"}
-        assert "Gres=" not in make().publisher().start_words(notes, "why")["{conf}"]

@@ -21,6 +21,7 @@ shared_gres_conf = "/nfs/slurm/gres.conf"
 timeout_s = 2592000
 answer_timeout_s = 0.5
 register_timeout_s = 1
+state_save_s = 30
 publish_timeout_s = 2
 command_timeout_s = 3600
 remote_worker = "rsh"
@@ -97,6 +98,7 @@ def test_the_other_table_is_read_beside_it() -> None:
         ("timeout_s = 2592001", "at most 2.592e+06"),
         ("answer_timeout_s = 3601", "at most 3600"),
         ("register_timeout_s = true", "seconds above 0"),
+        ("state_save_s = 0", "seconds above 0"),
         ('publish_timeout_s = "1"', "seconds above 0"),
         ("command_timeout_s = nan", "seconds above 0"),
         ('smoke = "yes"', "write true or false"),

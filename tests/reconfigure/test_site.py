@@ -58,6 +58,23 @@ def test_the_site_s_settings_count_where_nothing_else_was_said(root: Path) -> No
     assert request_of(root).settings.lock_timeout_s == 3
 
 
+def test_what_slurmctld_hands_out_stays_known(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd removes /run/slurm when slurmd is stopped: Slurm's commands look elsewhere then."""
+    monkeypatch.setenv("SLURM_CONF", "put back at the end")
+    monkeypatch.delenv("SLURM_CONF")
+    copies = root / "var/spool/slurmd/conf-cache"
+    copies.parent.mkdir(parents=True)
+    (root / "etc/slurm").rename(copies)
+    link = root / "run/slurm/conf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(copies)
+    for _ in range(2):
+        world_of(root, "n1", Options(), quiet)
+        assert os.environ["SLURM_CONF"] == str(copies / "slurm.conf")
+        monkeypatch.delenv("SLURM_CONF")
+        link.unlink(missing_ok=True)
+
+
 def test_what_was_said_counts_more(root: Path) -> None:
     config(root, CONFIG)
     _, world = world_of(root, "n1", Options(0.0, 5.0, smoke=False), quiet)

@@ -12,7 +12,7 @@ from slurm_mig.slurm.controller.client import Reservation
 from tests.fakes_slurm import FakeSlurmClient
 from tests.reconfigure.worlds import FORMER_TYPES, NODE, RUN, TARGET_TYPES, Bench, Killed
 
-NAME = f"slurm-mig_{RUN}"
+NAME = f"slurm-mig_recover_{RUN}"
 
 
 @pytest.fixture
@@ -287,6 +287,48 @@ def test_without_slurmctld_it_stays_reserved_or_drained(bench: Bench, call: str)
     assert loop.recover(bench.again()).outcome == "done"
     assert bench.slurm.reservations == {}
     assert bench.is_right(TARGET_TYPES)
+
+
+@pytest.mark.parametrize(("release", "dynamic"), [("22.05.8", True), ("24.11.5", False)])
+def test_whenever_slurmctld_is_gone_the_node_names_the_next_command(
+    memory: Path, release: str, dynamic: bool
+) -> None:
+    """By its reason or, in service and reserved, where a resume has just taken that away (22.05),
+    by the name of the reservation that keeps it."""
+    for number in range(1, 500):
+        one = Bench(memory / str(number), smoke=True, release=release, dynamic=dynamic)
+        one.root.mkdir()
+        calls = 0
+
+        def vanish(bench: Bench = one, number: int = number) -> None:
+            nonlocal calls
+            if bench.events[-1].phase == "SMOKE":
+                calls += 1
+                bench.slurm.unanswered = 1000 if calls >= number else 0
+
+        one.before = vanish
+        ended = loop.forward(one.run())
+        if calls < number:
+            assert number > 15
+            return
+        assert ended.outcome == "drained"
+        assert "slurm-mig recover" in ended.next_step
+        one.before = lambda: None
+        one.slurm.unanswered = 0
+        kept = [name for name, kept in one.slurm.reservations.items() if NODE in kept.nodes]
+        assert "DRAIN" in one.node or kept == [NAME]
+        assert "slurm-mig recover" in one.reason or kept == [NAME]
+        assert loop.recover(one.again()).outcome == "done"
+        assert one.is_right(TARGET_TYPES)
+    raise AssertionError("SMOKE makes calls without an end")
+
+
+def test_while_test_jobs_run_the_node_says_what_they_are(memory: Path) -> None:
+    """To whoever is killed then, and to who looks."""
+    one, seen = Bench(memory, smoke=True, release="22.05.8", dynamic=True), list[str]()
+    one.at["said"] = lambda: seen.append(one.reason)
+    assert loop.forward(one.run()).outcome == "done"
+    assert seen[0].endswith("if it stopped: slurm-mig recover")
 
 
 def test_what_jobs_tell_while_they_end_is_forgotten_too(bench: Bench) -> None:

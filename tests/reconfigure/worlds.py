@@ -7,8 +7,9 @@ moment at which the loop can be killed.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm_mig.errors import SlurmMigError
 from slurm_mig.gpu.change.transaction import DONE, FORMER, NOTHING, Result
@@ -20,9 +21,9 @@ from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.run import Run
 from slurm_mig.reconfigure.world import Event, Options, Place, Said, World
-from slurm_mig.slurm.controller.client import NodeState
+from slurm_mig.slurm.controller.client import NodeState, Reservation
 from slurm_mig.slurm.version import SlurmVersion
-from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
+from tests.fakes_slurm import FakeNode, FakeSlurm, FakeSlurmClient
 
 NODE, UUID, RUN = "n1", "GPU-1", "a1b2c3d4"
 SEVEN = Layout(
@@ -30,11 +31,20 @@ SEVEN = Layout(
 )
 MIXED = WantedGpu(True, tuple(map(WantedGi, ("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"))))
 FORMER_TYPES = {"1g.10gb": 7}
+SAVES_WITHIN_S = 7.0  # slurmctld waits for up to 5 s from one time to the next, and a little
 TARGET_TYPES = {"3g.40gb": 1, "2g.20gb": 1, "1g.10gb": 2}
 
 
 class Killed(BaseException):
     """kill -9, as far as a process can do that to itself."""
+
+
+class Saved(NamedTuple):
+    """What slurmctld has on its disk."""
+
+    when: float
+    nodes: Mapping[str, FakeNode]
+    reservations: Mapping[str, Reservation]
 
 
 def gres(types: Mapping[str, int]) -> str:
@@ -71,11 +81,17 @@ class Bench:
         self.live: Mapping[str, int] = dict(FORMER_TYPES)
         self.loaded: Mapping[str, int] | None = dict(FORMER_TYPES)  # by the slurmd that runs
         self.broken: dict[str, int] = {}
+        self.hindrances: list[str] = []  # why it could not be published, as is known before
         self.calls: list[str] = []
         self.events: list[Event] = []
         self.kill_at: int | None = None
         self.at: dict[str, Callable[[], object]] = {}  # what happens just before a call
+        self.before: Callable[[], object] = lambda: None  # what happens before every call
         self.timers: list[tuple[float, Callable[[], object]]] = []
+        self.crash_at: int | None = None
+        self.history: list[Saved] = []
+        self.chooses: Callable[[Sequence[Saved]], Saved] = lambda saved: saved[0]
+        self.lenient = False  # a resume is on its way to a slurmctld that has just come back
 
     def call(self, name: str) -> None:
         """The loop makes a call, or has made it."""
@@ -83,6 +99,11 @@ class Bench:
         self.calls.append(name)
         if self.kill_at == len(self.calls):
             raise Killed(name)
+        self.before()
+        self._save()
+        if self.crash_at == len(self.calls):
+            self.crash()
+            self.lenient = name == "resume"
         act = self.at.pop(name, None)
         if act is not None:
             act()
@@ -92,12 +113,45 @@ class Bench:
 
     def must_be_sound(self) -> None:
         """AssertionError where a job could start on what it did not ask for."""
+        if self.lenient:
+            return
         node = self.slurm.nodes.get(self.name)
         if node is None or self.loaded is None or node.flags & {"DRAIN", "NOT_RESPONDING"}:
             # Any slurmd that says it booted would be taken into service.
             assert node is None or "REBOOT_ISSUED" not in node.flags or self.agrees, self.calls
             return
         assert gres(self.loaded) == gres(self.live) == node.gres, (self.calls[-3:], node)
+
+    def _save(self) -> None:
+        nodes = {
+            name: replace(node, flags=set(node.flags)) for name, node in self.slurm.nodes.items()
+        }
+        self.history.append(Saved(self.now, nodes, dict(self.slurm.reservations)))
+
+    def crash(self) -> None:
+        """slurmctld is killed, and comes back with something that it had in the last seconds.
+
+        `chooses` says with which; the first is the oldest that can be. What slurm.conf says it
+        reads anew, and a slurmd that runs registers once more.
+        """
+        young = [one for one in self.history if one.when >= self.now - SAVES_WITHIN_S]
+        before = self.history[: len(self.history) - len(young)][-1:]
+        saved, now = self.chooses([*before, *young]), self.slurm.nodes
+        self.slurm.nodes = {
+            name: replace(node, flags=set(node.flags)) for name, node in saved.nodes.items()
+        }
+        self.slurm.reservations = dict(saved.reservations)
+        for name, node in self.slurm.nodes.items():
+            if node.conf_gres is not None:
+                node.conf_gres = now[name].conf_gres
+                node.gres = node.conf_gres or ""
+                node.slurmd_gres = now[name].slurmd_gres
+            elif self.loaded is not None:
+                node.slurmd_gres = gres(self.loaded)
+            if self.loaded is None:
+                self.slurm.stop_slurmd(name)
+            else:
+                self.slurm.start_slurmd(name)
 
     @property
     def agrees(self) -> bool:
@@ -190,6 +244,10 @@ class Client(FakeSlurmClient):
         self.bench.call(what)
         super()._ask(what)
 
+    def drain(self, name: str, reason: str) -> None:
+        super().drain(name, reason)
+        self.bench.lenient = False
+
     def _answer(self) -> None:
         self.bench.call("answered")
         super()._answer()
@@ -270,6 +328,9 @@ class Publisher:
     def types(self, notes: Mapping[str, str]) -> Mapping[str, int]:
         self.bench.call("types")
         return dict(self.bench.live)
+
+    def hindrances(self, notes: Mapping[str, str]) -> Sequence[str]:
+        return self.bench.hindrances
 
     def types_after(self, notes: Mapping[str, str], plans: Sequence[GpuPlan]) -> Mapping[str, int]:
         return dict(Counter(gi.profile for plan in plans for gi in plan.target.instances))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import reach
-from tests.cluster.bring_up import Gres
 from tests.cluster.cluster import Cluster
+from tests.cluster.conffiles import Gres
 from tests.cluster.machines import Machines
 from tests.cluster.roots import GATING
 from tests.sim.api import Sim

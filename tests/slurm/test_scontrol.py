@@ -50,13 +50,14 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
         run(["slurmd"], path=str(tmp_path))
 
 
-def test_commands_get_no_environment_but_a_path(
+def test_commands_get_no_environment_but_where_slurm_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LD_PRELOAD_X", "1")
+    for name in ("LD_PRELOAD_X", "SLURM_CONF"):
+        monkeypatch.setenv(name, "1")
     path = program(tmp_path, "env")
     names = {line.partition("=")[0] for line in run(["slurmd"], path=path).splitlines()}
-    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LC_ALL"}
+    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LC_ALL", "TZ", "SLURM_CONF"}
 
 
 def test_slurmd_s_list_is_what_it_says_on_both_streams(

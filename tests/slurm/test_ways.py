@@ -25,8 +25,8 @@ def cluster(version: str, **more: object) -> Cluster:
     return Cluster(SlurmVersion.parse(version), config, nodes, can_restart)
 
 
-def way(version: str, state: frozenset[str], *, detected: bool = False, **more: object) -> Way:
-    return way_of(Subject("n1", state, None, detected), cluster(version, **more))
+def way(version: str, state: frozenset[str], **more: object) -> Way:
+    return way_of(Subject("n1", state), cluster(version, **more))
 
 
 def refusal(version: str, subject: Subject, **more: object) -> tuple[str, ...]:
@@ -42,19 +42,9 @@ def test_the_way_of_each_kind_of_node(version: str) -> None:
     static, dynamic = way(version, STATIC), way(version, DYNAMIC)
     assert static == Way(Kind.RESTART if old else Kind.RECONFIGURE)
     assert dynamic.kind is Kind.DYNAMIC
-    assert (static.edits_slurm_conf, static.deletes_node, static.gives_gres) == (True, False, True)
+    assert (static.edits_slurm_conf, static.deletes_node) == (True, False)
     assert (dynamic.edits_slurm_conf, dynamic.deletes_node) == (False, True)
     assert "loses what was set by `scontrol update`" in dynamic.warnings[0]
-
-
-def test_what_slurmd_detects_needs_no_gres_from_26_05() -> None:
-    found = way("26.05.5", DYNAMIC, detected=True)
-    assert (found.kind, found.gives_gres, found.deletes_node) == (Kind.DETECTED, False, True)
-    for version in RELEASES[:-1]:
-        (why,) = refusal(version, Subject("n1", DYNAMIC, None, True))
-        assert "26.05 is the first" in why
-    (why,) = refusal("26.05.5", Subject("n1", STATIC, None, True))
-    assert "only of a dynamic node" in why
 
 
 @pytest.mark.parametrize("state", [STATIC, DYNAMIC])
@@ -124,7 +114,7 @@ def test_what_dynamic_nodes_need(version: str, more: dict[str, object], why: str
     ],
 )
 def test_what_other_versions_do_not_need(version: str, more: dict[str, object]) -> None:
-    assert way(version, DYNAMIC, detected=False, **more).kind is Kind.DYNAMIC
+    assert way(version, DYNAMIC, **more).kind is Kind.DYNAMIC
 
 
 @pytest.mark.parametrize(
@@ -140,13 +130,6 @@ def test_what_a_topology_wants(version: str, warning: str) -> None:
     assert len(way(version, DYNAMIC).warnings) == 1
 
 
-def test_a_port_of_its_own_is_not_for_22_05() -> None:
-    (why,) = refusal("22.05.8", Subject("n1", DYNAMIC, 7001))
-    assert "its port is 7001" in why
-    way_of(Subject("n1", DYNAMIC, 6818), cluster("22.05.8"))
-    way_of(Subject("n1", DYNAMIC, 7001), cluster("23.02.8"))
-
-
 def test_all_problems_at_once() -> None:
-    subject = Subject("n1", DYNAMIC | {"CLOUD"}, 7001, True)
-    assert len(refusal("23.02.2", subject, selecttype="", maxnodecount="1")) == 5
+    subject = Subject("n1", DYNAMIC | {"CLOUD"})
+    assert len(refusal("23.02.2", subject, selecttype="", maxnodecount="1")) == 4

@@ -1,12 +1,28 @@
 """Usage records of every kind, made up and valid."""
 
+import base64
 import json
+import zlib
 from typing import Any
 
 from slurm_mig.usage.jobstats.parts import JobPart, parts_of
 from slurm_mig.usage.store.shape import parse
 
 Record = dict[str, Any]
+
+# Written by a monitor of version 1: slices (0, 9, 0) and a whole GPU 1, each sampled three times
+# in 10 s from 500 s on, with 1000, 2000 and 3000 MiB (1 more on the GPU), half busy.
+_VERSION_1 = """
+eNpjYGBwCA0JdmSAAAcGhga9FQVXkfjItAiMjwMoocvj1zehHir+wR67eSIE5GGAkDzUHQXLUd3jsxdCO/RD6flo/oWZC3MH
+iwN2e2H0AxzqH6DJj6qnrvqhDuDpaD8qTa38w+BAlfxTgpZ/AqH5xwOaf1xG889o/hlO+ZEqAKl+5QCF/2Ed7QNUql85oHwV
+7PoeECofVKhUv0LdUbAd1T0dl1HrV3j9y+GA3f0qONoP6OWJClp4YaTnUfXUVT9M61dq5R9K61eoO4pR809D12XU+rVoNP+M
+5p/R+hUZAAACH+Y8
+"""
+
+
+def handed_over_1() -> bytes:
+    """That file."""
+    return zlib.decompress(base64.b64decode(_VERSION_1))
 
 
 def mean(value: float | None) -> Record | None:

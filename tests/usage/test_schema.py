@@ -45,6 +45,12 @@ def test_what_the_monitor_measured_keeps_to_it(tmp_path: Path, layout: str) -> N
     assert problems(found) == []
 
 
+def test_a_record_of_before_there_were_curves_keeps_to_it(tmp_path: Path) -> None:
+    found = measured(tmp_path, "h100-80gb=2x1g.10gb")
+    del found["slices"][0]["usage"]["curve"]
+    assert problems(found) == []
+
+
 def test_records_of_hooks_alone_keep_to_it(tmp_path: Path) -> None:
     node = FakeNode(tmp_path / "n")
     assert node.prolog(7, "1,5") == node.epilog(7, "1,5") == 0
@@ -92,6 +98,10 @@ def test_the_activities_are_all_there() -> None:
         (("slices", 0, "usage", "activity", "sm", "mean"), 55),
         (("slices", 0, "usage", "memory", "method"), "guess"),
         (("slices", 0, "usage", "extra"), 1),
+        (("slices", 0, "usage", "curve", "bucket_s"), 0),
+        (("slices", 0, "usage", "curve", "sm_mean"), [1.5]),
+        (("slices", 0, "usage", "curve", "memory_peak_mib"), [None] * 49),
+        (("slices", 0, "usage", "curve", "memory_peak_mib"), []),
         (("device_check",), "fine"),
         (("power", 0, "joules"), -1),
     ],

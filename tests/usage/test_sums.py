@@ -6,6 +6,7 @@ import pytest
 
 from slurm_mig.usage import figures, record, sums
 from slurm_mig.usage.sums import JobSums
+from tests.usage.made import handed_over_1
 
 KEYS = [(0, 9, 0), (0, 10, 0), (1, -1, -1)]
 
@@ -89,6 +90,45 @@ def test_rows_do_not_touch_each_other() -> None:
     assert not any(row[place] == 7.0 for row in job.gpus for place in range(sums.GPU))
 
 
+def test_a_file_of_version_1_is_read_and_has_no_curve() -> None:
+    found = sums.read(handed_over_1())
+    assert found is not None
+    slices = [identity(key) for key in ((0, 9, 0), (1, -1, -1))]
+    for at, usage in enumerate(figures.usage(found, slices, 20.0, 490.0)):
+        assert usage is not None
+        assert usage["memory"] == {
+            "method": "nvml-memory-info",
+            "min_mib": 1000.0 + at,
+            "mean_mib": 2000.0 + at,
+            "peak_mib": 3000.0 + at,
+        }
+        assert (usage["samples"], usage["sampled_s"], usage["curve"]) == (3, 10.0, None)
+    assert [row[0] for row in found.gpus] == [0.0, 1.0]
+    at, half = found.seal()  # what is written of it next is of today's version
+    again = sums.read(bytes(at) + bytes(half) + bytes(found.size - at - len(half)))
+    assert again is not None
+    assert again.slices[1].part(0, sums.SLICE) == found.slices[1].part(0, sums.SLICE)
+
+
+def test_a_file_of_version_1_that_is_damaged_is_none() -> None:
+    file = bytearray(handed_over_1())
+    size = len(file) // 2
+    file[100] ^= 1
+    assert sums.read(bytes(file)) is not None  # the other half
+    file[size + 100] ^= 1
+    assert sums.read(bytes(file)) is None
+
+
+def test_a_version_that_is_not_known_is_none() -> None:
+    """So is this one to a hook or monitor of version 1, whose only number is 5067093."""
+    file = written(sums.new(KEYS, 5.0))
+    with memoryview(file).cast("d") as numbers:
+        assert numbers[0] == 5067094.0
+    newer = sums.new(KEYS, 5.0)
+    newer.numbers[0] = 5067095.0
+    assert sums.read(bytes(written(newer))) is None
+
+
 def identity(key: sums.Key) -> record.Record:
     minor, gi_id, ci_id = (None if one < 0 else one for one in key)
     return {"gpu_minor": minor, "gi_id": gi_id, "ci_id": ci_id, "gpu_uuid": f"GPU-{minor}"}
@@ -108,7 +148,7 @@ def test_what_was_not_measured_of_a_slice_is_null() -> None:
     assert first is None
     assert second is not None
     assert [name for name, value in second.items() if value is None] == [
-        "coverage", "memory", "processes", "activity", "energy", "errors",
+        "coverage", "memory", "processes", "activity", "energy", "errors", "curve",
     ]  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def command(
 
     zone = datetime.now().astimezone().tzinfo
     with reading(Place(root_of(ctx), db, records), Filters(job_ids=(job_id,))) as found:
-        known = jobs(found.source.rows())
+        known = jobs(found.source.rows(), found.source.curves())
     tell(found.problems)
     if not known or zone is None:
         raise SlurmMigError(

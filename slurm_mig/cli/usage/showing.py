@@ -57,15 +57,15 @@ def show(
 
 
 def _print(pages: "list[Page]", made: str) -> None:
-    from slurm_mig.usage.report.text import ASCII_BAR, UNICODE_BAR, text
+    from slurm_mig.usage.report.text import ASCII, UNICODE, text
 
     try:
-        UNICODE_BAR.encode(sys.stdout.encoding or "ascii")
-        bar = UNICODE_BAR
+        "".join(UNICODE).encode(sys.stdout.encoding or "ascii")
+        signs = UNICODE
     except (UnicodeEncodeError, LookupError):
-        bar = ASCII_BAR
+        signs = ASCII
     for page in pages:
-        click.echo(text(page, bar))
+        click.echo(text(page, signs))
     click.echo(made)
 
 

@@ -18,7 +18,10 @@ ASSUMES = (
 
 
 class Estimate(NamedTuple):
-    """GPU-hours and hours; None where a job has no time limit, or a node was not looked at."""
+    """GPU-hours and hours; None where a job has no time limit, or a node was not looked at.
+
+    `gpu_hours_at_most` is None too where a node may have more GPUs than Slurm tells.
+    """
 
     gpu_hours_at_least: float | None
     gpu_hours_at_most: float | None
@@ -30,9 +33,11 @@ def estimate(waves: Sequence[Sequence[str]], looks: Mapping[str, Look], now: flo
     if any(look.problem or look.told["gpu_count"] is None for look in looks.values()):
         return Estimate(None, None, None)
     least = most = 0.0
+    exact = True
     elapsed: float | None = 0.0
     for wave in waves:
-        changing = [looks[name] for name in wave if looks[name].told["changes"]]
+        changing = [looks[name] for name in wave if _is_out(looks[name])]
+        exact = exact and all(look.told.get("exact", True) for look in changing)
         gpus = sum(int(look.told["gpu_count"]) for look in changing)
         least += gpus * CHANGE_S if changing else 0.0
         waits = [_wait_s(look, now, elapsed) for look in changing]
@@ -45,9 +50,14 @@ def estimate(waves: Sequence[Sequence[str]], looks: Mapping[str, Look], now: flo
     known = elapsed is not None
     return Estimate(
         least / 3600,
-        most / 3600 if known else None,
+        most / 3600 if known and exact else None,
         elapsed / 3600 if elapsed is not None else None,
     )
+
+
+def _is_out(look: Look) -> bool:
+    """Whether it is out of service at all: by Slurm's reboots every node is."""
+    return bool(look.told["changes"] or "unknown" in look.told)
 
 
 def _wait_s(look: Look, now: float, elapsed: float | None) -> float | None:

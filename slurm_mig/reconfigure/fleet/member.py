@@ -14,7 +14,7 @@ from slurm_mig.gpu.change.nodelock import only_one
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.config.migconfig import resolve
 from slurm_mig.gpu.config.migyaml import parse
-from slurm_mig.reconfigure import begin, entry, loop
+from slurm_mig.reconfigure import begin, drained, entry, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.begin import Chooser, Prospect
 from slurm_mig.reconfigure.fleet.holding import PUBLISHED, TOUCHED
@@ -49,7 +49,7 @@ def obey(world: World, request: Request, order: Order, machine: Machine) -> Repo
         with only_one(world.root, wait_s, *entry.LOCK):
             return _obey(world, request, order, machine)
     except (SlurmMigError, OSError) as why:
-        return Report(_outcome(world.root, order), problem=str(why))
+        return _stopped(world.root, order, str(why))
 
 
 def prospect(world: World, request: Request, order: Order, here: str) -> Prospect:
@@ -93,18 +93,21 @@ def _begin(world: World, request: Request, order: Order, machine: Machine) -> Re
     found = begin.look(world, request, order.node, _chooser(world.root, order), whom=False)
     if found.nothing:
         return Report(entry.NOTHING)
+    found = entry.marked(found) if order.rollback else found
     fleet = begin.Fleet(order.run_id, order.begun_on)
     run = Run(world, begin.open_record(world, order.node, _what(order), found, fleet))
     return _report(run, loop.forward(run, until=_until(run, order)), machine)
 
 
-def _outcome(root: Path, order: Order) -> str:
+def _stopped(root: Path, order: Order, problem: str) -> Report:
     """What an error means: nothing was changed, or something of this run is open."""
+    next_step = ""
     with suppress(JournalError):
         found = records.read(root)
         if found is None or found.fleet != order.run_id:
-            return REFUSED
-    return loop.STAYS
+            return Report(REFUSED, problem=problem)
+        next_step = f"mend what is named, then run {drained.way_on(found)}"
+    return Report(loop.STAYS, problem=problem, next_step=next_step)
 
 
 def _ours(found: Record, order: Order) -> Record:
@@ -166,10 +169,7 @@ def _report(run: Run, ended: Ended, machine: Machine) -> Report:
 
 def _chooser(root: Path, order: Order) -> Chooser:
     if order.rollback:
-        last = records.read(root) or records.read(root, records.LAST)
-        if last is None:
-            raise Refused("nothing was changed", ["no reconfigure of this node is known"])
-        return entry.as_before(last)
+        return entry.as_before(records.read(root) or entry.last_one(root))
     wanted = parse(order.text.encode(), "the order")
     return lambda gpus: resolve(wanted, order.label, gpus)
 

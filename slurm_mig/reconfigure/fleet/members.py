@@ -20,6 +20,7 @@ MEMBER: Final = "member"
 _TRIES = 2  # a connection that was lost midway: the same order waits for whoever is at it
 _PAUSE_S = 2.0
 _LOOK_S = 300.0
+_NO_PROGRAM: Final = (126, 127)  # so shells say that there is none, or none that can be run
 
 TellEvent = Callable[[str, Event], object]
 TellReport = Callable[[str, Report], object]
@@ -108,4 +109,6 @@ def _why(answer: Answer) -> str:
     said = printable(" ".join(lines[-6:]), 600).removeprefix("slurm-mig: ")
     if answer.code is None:
         return said or "not reached"
+    if answer.code in _NO_PROGRAM:
+        said = f"{said} (remote_slurm_mig in [reconfigure] of config.toml says where it is there)"
     return said or f"its slurm-mig ended with {answer.code} and said nothing"

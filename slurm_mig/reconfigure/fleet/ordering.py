@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from slurm_mig.errors import NoSuchNode, Refused, SlurmMigError, SlurmNotAnswering, SlurmRefused
-from slurm_mig.reconfigure import drained
+from slurm_mig.reconfigure import drained, reserved
 from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.fleet import rebooted
 from slurm_mig.reconfigure.fleet.engine import FleetRun
@@ -36,15 +36,11 @@ class Ordering:
     def __init__(self, root: Path, client: SlurmClient, folder: str) -> None:
         self._root, self._client, self._folder = root, client, folder
 
-    def must_be_possible(self, record: RunRecord) -> None:
+    def must_be_possible(self) -> None:
         """Raises Refused where no node can be ordered so."""
-        problems = []
-        if record.rollback:
-            problems.append("--rollback does not go by reboots: name the former configuration")
         if not self._client.config().get("rebootprogram"):
-            problems.append("slurm.conf has no RebootProgram: name hooks/reboot there")
-        if problems:
-            raise Refused("nothing was changed", problems)
+            problem = "slurm.conf has no RebootProgram: name hooks/reboot there"
+            raise Refused("nothing was changed", [problem])
 
     def takes_actions(self) -> bool:
         """Whether a reboot may name a PowerAction."""
@@ -53,7 +49,7 @@ class Ordering:
     def order(self, run: FleetRun, entries: Sequence[NodeEntry]) -> None:
         """Order those that are not at it already. Where none can be, none is, and the run stops."""
         try:
-            self.must_be_possible(run.record)
+            self.must_be_possible()
             orders = self._needed(run, entries)
             if orders:
                 self._write(run, orders)
@@ -71,6 +67,11 @@ class Ordering:
         """What the run has ordered of a node, or was about to. Raises SlurmMigError."""
         found = desired.order_of(self._root, self._folder, name)
         return found if found is not None and found.run == run_id else None
+
+    def is_tested(self, name: str) -> bool:
+        """Whether it is kept for test jobs of ours."""
+        kept = (one for one in self._client.reservations() if name in one.nodes)
+        return any(one.name.startswith(reserved.OURS) for one in kept)
 
     def withdraw(self, name: str, run_id: str) -> None:
         """The run wants nothing more of the node. Raises SlurmMigError."""
@@ -132,20 +133,28 @@ class Ordering:
             return False
         seen = rebooted.see(node, order)
         if node is not None and not node.drains and "DOWN" not in node.state:
-            return rebooted.is_other(node, order)
+            return rebooted.is_other(node, order) or self.is_tested(node.name)
         return not seen.outcome and seen.phase != QUIET
 
     def _write(self, run: FleetRun, orders: Mapping[str, Order]) -> None:
         record = run.record
         names = tuple(one.name for one in record.nodes)
-        wanted = Wanted(record.run_id, record.label, record.text, names, record.begun)
+        wanted = Wanted(
+            run=record.run_id,
+            label=record.label,
+            text=record.text,
+            nodes=names,
+            time=record.begun,
+            rollback=record.rollback,
+            smoke=record.options.smoke,
+        )
         desired.write_wanted(self._root, self._folder, wanted)
         for name, order in orders.items():
             desired.write_order(self._root, self._folder, name, order)
 
     def _reboot(self, names: Sequence[str], record: RunRecord) -> None:
-        reason = drained.reason(record.run_id, record.label)
-        if self.takes_actions():
+        reason = drained.reason(record.run_id, record.what)
+        if self.takes_actions() and not record.rollback:
             with suppress(SlurmRefused):  # there is none of that name
                 return self._client.reboot(names, reason, action=record.label)
         return self._client.reboot(names, reason)

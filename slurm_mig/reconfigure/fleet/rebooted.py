@@ -4,6 +4,7 @@ Nothing else comes back from the node: where all went well it is in service agai
 that started since, and where it did not it stays drained, and its reason says why (reboot/worker).
 """
 
+import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -15,9 +16,12 @@ from slurm_mig.slurm.controller.client import NodeState
 WAIT: Final = "WAIT"  # for its jobs
 REBOOT: Final = "REBOOT"  # slurmd has run RebootProgram, or is about to
 AT_IT: Final = "PARTITION"  # in any of the phases, as far as is known from here
+TESTED: Final = "SMOKE"  # in service, but for its test jobs only
 QUIET: Final = "QUIET"  # as if nothing had been: nothing was to be done, or it only begins
 _SLACK_S = 2.0  # between slurmd's start as slurmctld tells it, and itself
 _OURS = "slurm-mig re"
+_TO_BE_RECOVERED = "slurm-mig recover ["
+_IS_AT_IT = re.compile(r"slurm-mig reconfigure \[([^\]]*)\](?! not done)")
 
 
 class Seen(NamedTuple):
@@ -46,7 +50,8 @@ def see(node: NodeState | None, order: Order) -> Seen:
 
 
 def _drained(node: NodeState, order: Order) -> Seen:
-    failed = (f"slurm-mig recover [{order.run}]", f"{begins(order.run)} not done")
+    # To be recovered from whatever run: it was not, when it was ordered.
+    failed = (_TO_BE_RECOVERED, f"{begins(order.run)} not done")
     if node.reason.startswith(failed):
         return Seen(AT_IT, DRAINED, node.reason)
     his = order.theirs is not None and node.reason == order.theirs
@@ -80,13 +85,17 @@ def theirs_of(node: NodeState) -> str | None:
 
 def to_be_recovered(node: NodeState) -> bool:
     """Whether its slices may be other than slurmctld believes: a reboot would end its drain."""
-    return node.drains and node.reason.startswith("slurm-mig recover [")
+    return node.drains and node.reason.startswith(_TO_BE_RECOVERED)
 
 
 def forbids(node: NodeState, run: str) -> str:
     """Why it cannot be ordered; "": it can."""
     if node.state & {"REBOOT_REQUESTED", "REBOOT_ISSUED"} and run not in node.reason:
         return f"somebody else reboots it ({node.reason}): wait for that"
+    other = _IS_AT_IT.match(node.reason)
+    if node.drains and other is not None and other[1].partition(".")[0] != run:
+        recover = f"or, if it was cut short, run `slurm-mig recover` on {node.name}"
+        return f"reconfigure {other[1]} is at it: wait for its end, {recover}"
     if "DOWN" in node.state and "REBOOT_ISSUED" not in node.state:
         return f"it is DOWN ({node.reason}): mend that first"
     if node.state & {"POWER_DOWN", "POWERED_DOWN", "POWERING_DOWN", "FUTURE"}:

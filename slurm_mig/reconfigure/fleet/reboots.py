@@ -5,20 +5,28 @@ runs our RebootProgram there. From then on each node is on its own: it comes to 
 anybody waits for it or not. What is waited for here is what slurmctld says (rebooted.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from slurm_mig.errors import SlurmNotAnswering, SlurmRefused
-from slurm_mig.reconfigure.fleet import rebooted
+from slurm_mig.reconfigure.fleet import prospects, rebooted
 from slurm_mig.reconfigure.fleet.engine import FleetEvent, FleetRun, Look
 from slurm_mig.reconfigure.fleet.ordering import Ordering
-from slurm_mig.reconfigure.fleet.rebooted import QUIET, WAIT, Seen, Watch
-from slurm_mig.reconfigure.fleet.record import LOST, NOTHING, ORDERED, REFUSED, NodeEntry, RunRecord
+from slurm_mig.reconfigure.fleet.rebooted import QUIET, TESTED, WAIT, Seen, Watch
+from slurm_mig.reconfigure.fleet.record import (
+    DONE,
+    LOST,
+    NOTHING,
+    ORDERED,
+    REFUSED,
+    NodeEntry,
+    RunRecord,
+)
 from slurm_mig.reconfigure.reboot.desired import Order
 from slurm_mig.reconfigure.settings import ReconfigureSettings
-from slurm_mig.reconfigure.waiting import job_json, told
+from slurm_mig.reconfigure.waiting import job_json, told, told_one
 from slurm_mig.reconfigure.world import Options, Pauses
 from slurm_mig.slurm.controller.client import NodeState, SlurmClient
 
@@ -47,21 +55,18 @@ class RebootEngine:
         self._ordering.forget(run.record)
 
     def look(self, record: RunRecord, names: Sequence[str]) -> list[Look]:
-        """As the port. What the node itself would say is not known from here."""
-        self._ordering.must_be_possible(record)
-        by = "`scontrol reboot`"
-        if self._ordering.takes_actions():
-            by += f", by PowerAction {record.label} if there is one"
+        """As the port, by what slurmctld has: nobody asks the nodes."""
+        self._ordering.must_be_possible()
+        foretell = prospects.foreteller(record, self._client.version())
         nodes = {node.name: node for node in self._client.nodes(names)}
-        return [self._look(nodes[name], record.run_id, by) for name in names]
+        return [self._look(nodes[name], record.run_id, foretell) for name in names]
 
-    def _look(self, node: NodeState, run_id: str, by: str) -> Look:
+    def _look(self, node: NodeState, run_id: str, foretell: Callable[[NodeState], Look]) -> Look:
         if problem := rebooted.forbids(node, run_id):
             return Look(node.name, {}, problem)
-        jobs = [job_json(job) for job in self._client.jobs_on(node.name)]
-        does = [f"{by}; now it has {rebooted.gpus_text(node) or 'no gpus'}"]
-        known = {"changes": True, "does": does, "way": NAME, "jobs": jobs}
-        return Look(node.name, {**known, "gpu_count": None, "types": None})
+        found = foretell(node)
+        jobs = [{**job_json(job), "text": told_one(job)} for job in self._client.jobs_on(node.name)]
+        return found._replace(told={**found.told, "way": NAME, "jobs": jobs} if found.told else {})
 
     def _look_at(
         self,
@@ -73,6 +78,8 @@ class RebootEngine:
         name = entry.name
         order = self._ordering.order_of(name, run.record.run_id) or Order(run.record.run_id, "")
         seen = Seen("") if found is None else rebooted.see(found.get(name), order)
+        if seen.outcome == DONE:
+            seen = self._looked_again(name, order)
         for_s, emptied_s = watch.seen(name, seen.phase)
         _tell(run, entry, seen)
         if seen.outcome:
@@ -88,6 +95,13 @@ class RebootEngine:
         elif emptied_s > self._timeout_s:
             shown = "slurmctld does not answer" if found is None else _shown(found.get(name))
             self._end(run, name, LOST, f"not back {emptied_s:.0f} s after it was emptied: {shown}")
+
+    def _looked_again(self, name: str, order: Order) -> Seen:
+        """It is in service: for test jobs only, it may be, which then may have failed meanwhile."""
+        if self._ordering.is_tested(name):
+            return Seen(TESTED)
+        states = self._ordering.states([name])
+        return Seen("") if states is None else rebooted.see(states.get(name), order)
 
     def _waits(self, run: FleetRun, entry: NodeEntry, for_s: float, order: Order) -> None:
         """For its jobs: cancelled, or not waited for any more, when it is time."""

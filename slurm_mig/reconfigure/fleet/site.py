@@ -72,7 +72,9 @@ def _reaching(world: FleetWorld, chosen: ReconfigureSettings) -> Engine:
         raise SlurmError("no slurm.conf was found: name it with SLURM_CONF")
     reach = ClusterShellReach(chosen.remote_worker, chosen.fanout, chosen.remote_command)
     members = Members(reach, chosen.remote_slurm_mig, time.sleep)
-    return reached.ReachEngine(members, WavePublisher(world.root, conf, world.client, chosen))
+    publisher = WavePublisher(world.root, conf, world.client, chosen)
+    publisher.must_be_possible()
+    return reached.ReachEngine(members, publisher)
 
 
 def _member(root: Path, order: Order, tell: Callable[[Event], object]) -> World:

@@ -2,7 +2,7 @@
 
 In `desired_dir`, which the machine that gives orders writes and the nodes only read:
 
-    RUN.json          what is wanted: a whole mig.yaml and a label
+    RUN.json          what is wanted: a whole mig.yaml and a label, or the way back
     nodes/NODE.json   which run wants it of this node, by which order
 
 A folder on storage that all share, root's alone. No link in it is followed.
@@ -31,13 +31,24 @@ _LIMIT = 8 * MAX_BYTES  # JSON takes more than one byte for some letters
 
 
 class Wanted(NamedTuple):
-    """What a run wants: `text` is a whole mig.yaml, `label` one of its configurations."""
+    """What a run wants: `text` is a whole mig.yaml, `label` one of its configurations.
+
+    `rollback`: each node is to get what it had before, and both are "". `smoke`: test jobs are to
+    run, or not; None: as each node's site has chosen.
+    """
 
     run: str
     label: str
     text: str
     nodes: tuple[str, ...] = ()
     time: float = 0.0
+    rollback: bool = False
+    smoke: bool | None = None
+
+    @property
+    def what(self) -> str:
+        """What the node gets, for people."""
+        return "what was before" if self.rollback else self.label
 
 
 class Order(NamedTuple):
@@ -63,7 +74,11 @@ class NotReadable(SlurmMigError):
 def write_wanted(root: Path, folder: str, wanted: Wanted) -> None:
     """Write down what a run wants, before its first order. Raises SlurmMigError."""
     found = {"run": wanted.run, "label": wanted.label, "config": wanted.text}
-    more = {"nodes": list(wanted.nodes), "time": wanted.time}
+    more: dict[str, Any] = {"nodes": list(wanted.nodes), "time": wanted.time}
+    if wanted.rollback:
+        more["rollback"] = True
+    if wanted.smoke is not None:
+        more["smoke"] = wanted.smoke
     _write(root, folder, f"{_checked(wanted.run)}.json", {**found, **more})
 
 
@@ -128,7 +143,15 @@ def wanted_by(root: Path, folder: str, run: str) -> Wanted:
     text = found.get("config")
     if not isinstance(text, str):
         top.note("config", "is no text")
-    made = Wanted(top.text("run"), top.text("label"), str(text), top.texts("nodes"))
+    back = "rollback" in top and top.flag("rollback")
+    made = Wanted(
+        run=top.text("run"),
+        label="" if back else top.text("label"),
+        text=str(text),
+        nodes=top.texts("nodes"),
+        rollback=back,
+        smoke=top.flag("smoke") if "smoke" in top else None,
+    )
     if not problems and made.run != run:
         top.note("run", f"is not {run}")
     _must_be_clean(f"{folder}/{name}", problems)

@@ -3,8 +3,9 @@
 An order is believed when three agree: the file that says what is wanted of this node, this
 node's own record, in which the order is not carried out yet, and the reason that slurmctld has,
 which `scontrol reboot` brought and which names the run. A named PowerAction (26.05) says it by
-itself: it brings the label. Where they do not agree nothing is done, since to take an order for a
-reboot ends what runs on the machine, and a reboot for an order changes GPUs that nobody named.
+itself: it brings the label, or the way back. Where they do not agree nothing is done, since to
+take an order for a reboot ends what runs on the machine, and a reboot for an order changes GPUs
+that nobody named.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,6 +24,13 @@ from slurm_mig.slurm.controller.client import NodeState
 from slurm_mig.slurm.daemon import host_name
 
 
+class Named(NamedTuple):
+    """What a PowerAction brings: a label, or the way back."""
+
+    label: str = ""
+    rollback: bool = False
+
+
 class Task(NamedTuple):
     """An order for this node, and what it wants."""
 
@@ -35,23 +43,23 @@ def decide(
     node: str,
     chosen: ReconfigureSettings,
     ask: Callable[[], NodeState],
-    label: str | None = None,
+    named: Named | None = None,
 ) -> Task | None:
     """What is to be repartitioned; None: it is an ordinary reboot.
 
-    `label` is what a PowerAction brings. `ask` gives the node as slurmctld has it, and is called
+    `named` is what a PowerAction brings. `ask` gives the node as slurmctld has it, and is called
     only where an order waits. Raises SlurmMigError: then neither is to be done.
     """
     order = desired.order_of(root, chosen.desired_dir, node)
     if order is not None and orders.is_over(root, order.order):
         order = None
     if order is None:
-        return None if label is None else by_hand(root, chosen, label)
+        return None if named is None else by_hand(root, chosen, named)
     wanted = desired.wanted_by(root, chosen.desired_dir, order.run)
-    if label is not None:
-        if wanted.label != label:
-            problem = f"run {order.run} wants {wanted.label} of this node, which waits for that"
-            raise Refused(f"not made {label}", [problem])
+    if named is not None:
+        if named != Named(wanted.label, wanted.rollback):
+            problem = f"run {order.run} wants {wanted.what} of this node, which waits for that"
+            raise Refused(f"not made {named.label or 'what was before'}", [problem])
         return Task(order, wanted)
     reason = ask().reason
     if not reason.startswith((begins(order.run), f"slurm-mig recover [{order.run}]")):
@@ -59,11 +67,13 @@ def decide(
     return Task(order, wanted)
 
 
-def by_hand(root: Path, chosen: ReconfigureSettings, label: str) -> Task:
-    """What a PowerAction wants that no run of ours ordered: of the site's own file."""
+def by_hand(root: Path, chosen: ReconfigureSettings, named: Named) -> Task:
+    """What a PowerAction wants that no run of ours ordered: of the site's own file, or back."""
     run = records.new_id()
+    if named.rollback:
+        return Task(Order(run, run), Wanted(run, "", "", rollback=True))
     text = bytes_of(under(root, chosen.config_file)).decode(errors="surrogateescape")
-    return Task(Order(run, run), Wanted(run, label, text))
+    return Task(Order(run, run), Wanted(run, named.label, text))
 
 
 def node_name(variables: Mapping[str, str]) -> str:

@@ -17,7 +17,11 @@ USUAL_PLACES = (
     "/etc/slurm-llnl/slurm.conf",
     "/usr/local/etc/slurm.conf",
     "/opt/slurm/etc/slurm.conf",
+    # /run/slurm, which leads there, goes when systemd stops slurmd (RuntimeDirectory=slurm).
+    "/var/spool/slurmd/conf-cache/slurm.conf",
+    "/var/lib/slurm/slurmd/conf-cache/slurm.conf",
 )
+HANDED_OUT = "/run/slurm/conf/slurm.conf"
 _INCLUDE = re.compile(r"include\s+(?:\"([^\"]+)\"|(\S+))\s*$", re.IGNORECASE)
 _DEEPEST = 10  # of files that include files
 # A line that begins so describes one thing; its other words are no settings of the cluster.
@@ -107,9 +111,28 @@ class Conf(NamedTuple):
 
 
 def find_slurm_conf(root: Path) -> Path | None:
-    """The slurm.conf of this machine: SLURM_CONF's, or the first usual one that is there."""
+    """The slurm.conf of this machine: SLURM_CONF's, or the first usual one that is there.
+
+    A copy that was handed out by its own name, not by that of the link to it.
+    """
     places = filter(None, (os.environ.get("SLURM_CONF"), *USUAL_PLACES))
-    return next((path for place in places if (path := under(root, place)).is_file()), None)
+    found = next((path for place in places if (path := under(root, place)).is_file()), None)
+    return found.resolve() if found is not None and is_handed_out(found) else found
+
+
+def handed_out(root: Path) -> Path | None:
+    """The slurm.conf that slurmctld has handed out to this machine, if it has (configless)."""
+    path = under(root, HANDED_OUT)
+    return path.resolve() if path.is_file() else None
+
+
+def is_handed_out(path: Path) -> bool:
+    """Whether a file of Slurm's is such a copy: the next one overwrites what is written there."""
+    folders = (path.parent, path.resolve().parent)
+    return any(
+        folder.name == "conf-cache" or folder.parts[-3:] == ("run", "slurm", "conf")
+        for folder in folders
+    )
 
 
 def read_conf(path: Path, read: Callable[[Path], str] | None = None) -> Conf:

@@ -1,7 +1,7 @@
 """The words of `slurmd -Z --conf`: what a dynamic node is to be, with other GPUs. Pure.
 
-A node that is deleted and made anew is only what these words say: so they come from those it was
-started with, or else from all that slurmctld shows of it.
+A node that is deleted and made anew is only what these words say: so they come from those that it
+was started with. What slurmctld shows of it has not all of them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,31 +9,12 @@ from collections.abc import Iterator, Mapping
 from slurm_mig.errors import Refused
 from slurm_mig.slurm.config.gresvalue import with_gpus
 from slurm_mig.slurm.config.spans import Span, spans
-from slurm_mig.slurm.version import SlurmVersion
-from slurm_mig.slurm.ways import allows_port
-
-# As `scontrol show node -o` shows them -> as --conf takes them, with what need not be said.
-_FIELDS = (
-    ("CPUTot", "CPUs", ""),
-    ("Boards", "Boards", "1"),
-    ("Sockets", "Sockets", ""),
-    ("CoresPerSocket", "CoresPerSocket", ""),
-    ("ThreadsPerCore", "ThreadsPerCore", ""),
-    ("RealMemory", "RealMemory", ""),
-    ("TmpDisk", "TmpDisk", "0"),
-    ("Weight", "Weight", "1"),
-    ("CoreSpecCount", "CoreSpecCount", "0"),
-    ("CPUSpecList", "CPUSpecList", ""),
-    ("MemSpecLimit", "MemSpecLimit", "0"),
-    ("AvailableFeatures", "Feature", ""),
-)
-_NOTHING = {"", "(null)", "N/A"}
 
 
-def from_conf(conf: str, gpus: str | None) -> str:
+def from_conf(conf: str, gpus: str) -> str:
     """The words a node was started with, with these gpus ("gpu:1g.10gb:7"), the rest as it was.
 
-    None is for no gpus at all: slurmd is to detect them. Raises Refused.
+    "" is for no gpus at all. Raises Refused.
     """
     found = {span.key.lower(): span for span in spans(conf)}
     problems = list(_problems(conf, found))
@@ -48,32 +29,9 @@ def from_conf(conf: str, gpus: str | None) -> str:
     return conf[: gres.start] + value + conf[gres.end :]
 
 
-def from_node(
-    fields: Mapping[str, str], gpus: str | None, version: SlurmVersion, slurmd_port: int = 6818
-) -> str:
-    """The same from what `scontrol show node -o` shows: keys as there, values as texts.
-
-    `slurmd_port` is SlurmdPort=; a node with another one gets its Port=. Raises Refused.
-    """
-    words = [
-        f"{key}={_quoted(fields[shown])}"
-        for shown, key, usual in _FIELDS
-        if fields.get(shown, "") not in _NOTHING | {usual}
-    ]
-    port = fields.get("Port", "")
-    if port not in _NOTHING | {str(slurmd_port)}:
-        if not allows_port(version):
-            what = f"`slurmd -Z --conf` of Slurm {version} takes no Port="
-            raise Refused(what, [f"the node's port is {port}: use SlurmdPort={slurmd_port}"])
-        words.append(f"Port={port}")
-    gres = fields.get("Gres", "")
-    value = _gres("" if gres in _NOTHING else gres, gpus)
-    return " ".join([*words, *([f"Gres={value}"] if value else [])])
-
-
-def _gres(present: str, gpus: str | None) -> str:
+def _gres(present: str, gpus: str) -> str:
     try:
-        return with_gpus(present, gpus or "")
+        return with_gpus(present, gpus)
     except ValueError as why:
         raise Refused("the node's Gres=", [str(why)]) from why
 
@@ -94,7 +52,3 @@ def _problems(conf: str, found: Mapping[str, Span]) -> Iterator[str]:
 
 def _start(conf: str, span: Span) -> int:
     return conf.rindex(span.key, 0, span.start)
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value else value

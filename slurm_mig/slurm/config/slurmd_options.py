@@ -12,11 +12,16 @@ _ALONE = ("-Z",)
 
 
 class SlurmdOptions(NamedTuple):
-    """What of slurmd's command line `slurmd -G` needs too; None where it was not given."""
+    """What of slurmd's command line counts, and in `words` what `slurmd -G` needs of it too.
+
+    None where it was not given. With `conf_server` no file that was named counts, and `words`
+    have neither: `slurmd -G` would fetch new files over those that slurmd runs with.
+    """
 
     words: tuple[str, ...] = ()
     node_name: str | None = None
     conf: str | None = None
+    conf_server: str | None = None
 
 
 def parse_slurmd_options(text: str) -> SlurmdOptions:
@@ -26,8 +31,11 @@ def parse_slurmd_options(text: str) -> SlurmdOptions:
     except ValueError as why:
         raise UsageError(f"slurmd's options {text!r} cannot be read: {why}") from why
     values = dict(pair for pair in found if len(pair) == 2)
-    words = tuple(word for pair in found for word in pair)
-    return SlurmdOptions(words, values.get("-N"), values.get("-f"))
+    server = values.get("--conf-server")
+    left_out = ("--conf-server", "-f") if server is not None else ()
+    words = tuple(word for pair in found if pair[0] not in left_out for word in pair)
+    conf = values.get("-f") if server is None else None
+    return SlurmdOptions(words, values.get("-N"), conf, server)
 
 
 def _kept(words: list[str]) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from slurm_mig.errors import HookError
 from slurm_mig.system import epoch, rootfiles
+from slurm_mig.system.ownlines import own_lines
 from slurm_mig.usage.metrics.sources import MapSlice, MapState
 
 _NAME = "gres-map.json"
@@ -40,7 +41,7 @@ class MapReader:
             if found["generation"] != epoch.generation(str(self._root)):
                 return MapState(stale=True)
             slices = tuple(map(_slice, found["gres"]))
-            return MapState(False, self._changed(found.get("gres_conf")), slices)
+            return MapState(False, self._changed(found), slices)
         except (FileNotFoundError, HookError, ValueError, KeyError, TypeError, AttributeError):
             return MapState(stale=True)
         except OSError:
@@ -57,8 +58,9 @@ class MapReader:
         found: Map = self._map.value
         return found
 
-    def _changed(self, told: Map | None) -> bool | None:
-        """Whether gres.conf is another one than the map's, by its bytes."""
+    def _changed(self, the_map: Map) -> bool | None:
+        """Whether gres.conf says other things to the node than when the map was made."""
+        told: Map | None = the_map.get("gres_conf")
         if told is None:
             return None
         path = Path(told["path"])  # as slurmd has it: it may lie anywhere
@@ -68,7 +70,8 @@ class MapReader:
                 return False
             stamp = _stamp(found)
             if self._conf is None or self._conf.stamp != stamp:
-                self._conf = _Read(stamp, binascii.crc32(path.read_bytes()))
+                own = own_lines(path.read_bytes(), the_map["node"])
+                self._conf = _Read(stamp, binascii.crc32(own))
         except OSError:
             return True
         return bool(self._conf.value != told["crc32"])

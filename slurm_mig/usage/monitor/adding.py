@@ -7,7 +7,10 @@ been the mean of both. What lies between two others is a gap: it counts for noth
 from typing import NamedTuple
 
 from slurm_mig.usage import sums
+from slurm_mig.usage.monitor.curve import see_busy, see_memory
 from slurm_mig.usage.sums import Row
+
+_SM = sums.ACTIVITIES.index("sm")  # what says most of them
 
 
 class Reading(NamedTuple):
@@ -42,6 +45,7 @@ def reading(row: Row, before: Reading | None, now: Reading, now_s: float, period
     _value(row, sums.MEMORY, old and old.memory_mib, now.memory_mib, seconds)
     _value(row, sums.PROCESSES, old and old.processes, now.processes, seconds)
     row[sums.METHOD] = sums.BY_PROCESSES if now.by_processes else sums.BY_MEMORY_INFO
+    see_memory(row, now.memory_mib, now_s, period_s)
     if now.sram is not None:
         _count_sram(row, now.sram)
     return follows
@@ -63,13 +67,18 @@ def _count_sram(row: Row, counter: int) -> None:
     row[sums.ECC_IS], row[sums.ECC_LAST] = 1.0, float(counter)
 
 
-def activity(row: Row, ratios: tuple[float | None, ...], seconds: float, *, whole: bool) -> None:
+def activity(
+    row: Row, ratios: tuple[float | None, ...], from_s: float, to_s: float, *, whole: bool
+) -> None:
     """Add what GPM says of the time between two samples; in the order of sums.ACTIVITIES."""
+    seconds = to_s - from_s
     for number, ratio in enumerate(ratios):
         if ratio is not None:
             stat = row.stat(sums.ACTIVITY + number * sums.STAT)
             stat.see(ratio)
             stat.last(ratio, seconds)
+            if number == _SM:
+                see_busy(row, ratio, from_s, to_s)
     row[sums.ACTIVITY_S] += seconds
     row[sums.ACTIVITY_IS] = sums.ACTIVITY_OF_GPU if whole else sums.ACTIVITY_OF_GI
 

@@ -211,12 +211,8 @@ def _add_activity(track: SliceTrack, stretch: Stretch | None) -> None:
     if stretch is None or track.since_s is None or stretch.from_s < track.since_s:
         return
     track.activity = ActivityNow(*stretch.ratios)
-    adding.activity(
-        track.row,
-        stretch.ratios,
-        stretch.to_s - stretch.from_s,
-        whole=track.slice.gi_id is None,
-    )
+    whole = track.slice.gi_id is None
+    adding.activity(track.row, stretch.ratios, stretch.from_s, stretch.to_s, whole=whole)
 
 
 def _concerned(event: GpuEvent, every: list[Pair]) -> Iterator[tuple[SliceTrack, bool]]:

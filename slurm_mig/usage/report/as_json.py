@@ -72,6 +72,7 @@ def _run(run: Run) -> Tree:
 def _used(used: Used) -> Tree:
     return {
         **used.slice._asdict(),
+        "curve": None if used.curve is None else used.curve._asdict(),
         "advice": _advice(used.advice),
         "idle": None if used.idle is None else _idle(used.idle),
     }

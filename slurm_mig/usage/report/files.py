@@ -11,7 +11,8 @@ from slurm_mig.errors import Refused
 from slurm_mig.usage.report.matching import matches
 from slurm_mig.usage.report.rows import Rows
 from slurm_mig.usage.store.asking import Filters
-from slurm_mig.usage.store.nouns import Held
+from slurm_mig.usage.store.curves import curves_of
+from slurm_mig.usage.store.nouns import Curve, Held
 from slurm_mig.usage.store.shape import MAX_LINE, Damaged, parse
 
 _MOST_TOLD = 20
@@ -20,11 +21,13 @@ _MOST_TOLD = 20
 def read(paths: Iterable[Path], filters: Filters) -> tuple[Rows, list[str]]:
     """The rows that match, of files and of the *.jsonl in folders; each record counts once.
 
-    And what could not be read of them, "file:line: why", not more than some. Refused where a
-    path is no file or folder, or may not be read.
+    Their curves only where `filters` names jobs. And what could not be read of them, "file:line:
+    why", not more than some. Refused where a path is no file or folder, or may not be read.
     """
     problems: list[str] = []
-    return Rows(_rows(_files(paths), filters, problems)), _shortened(problems)
+    curves: dict[tuple[str, int], Curve] = {}
+    rows = list(_rows(_files(paths), filters, problems, curves))
+    return Rows(rows, curves), _shortened(problems)
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -44,7 +47,12 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _rows(files: Iterable[Path], filters: Filters, problems: list[str]) -> Iterator[Held]:
+def _rows(
+    files: Iterable[Path],
+    filters: Filters,
+    problems: list[str],
+    curves: dict[tuple[str, int], Curve],
+) -> Iterator[Held]:
     seen: set[str] = set()
     for path in files:
         for number, line in _lines(path):
@@ -57,6 +65,8 @@ def _rows(files: Iterable[Path], filters: Filters, problems: list[str]) -> Itera
                 continue
             if record.job.record_id not in seen:
                 seen.add(record.job.record_id)
+                if filters.job_ids:  # else they are of all jobs, and no report shows them
+                    curves.update(curves_of(line))
                 yield from (row for row in record.held() if matches(filters, row))
 
 

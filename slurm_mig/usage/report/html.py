@@ -5,6 +5,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from slurm_mig.slurm.records.templates import own_templates
 from slurm_mig.usage.report.page import Page
 from slurm_mig.usage.report.svg import drawing
+from slurm_mig.usage.report.svg_curves import time_drawing
 
 
 def html(page: Page, made: str) -> str:
@@ -17,4 +18,4 @@ def html(page: Page, made: str) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("usage.html.j2")
-    return template.render(page=page, drawing=drawing, made=made)
+    return template.render(page=page, drawing=drawing, time_drawing=time_drawing, made=made)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from slurm_mig.usage.report.idle import Idle, idle
 from slurm_mig.usage.report.sizing import Advice, advise
-from slurm_mig.usage.store.nouns import Held, Job, Slice
+from slurm_mig.usage.store.nouns import Curve, Curves, Held, Job, Slice
 
 
 class Used(NamedTuple):
@@ -14,6 +14,7 @@ class Used(NamedTuple):
     slice: Slice
     advice: Advice
     idle: Idle | None
+    curve: Curve | None = None
 
 
 class Run(NamedTuple):
@@ -46,14 +47,18 @@ class JobUsage(NamedTuple):
         return tuple(run for run in self.runs if (run.job.restarts or 0) == self.starts[-1])
 
 
-def jobs(rows: Iterable[Held]) -> tuple[JobUsage, ...]:
-    """The jobs that have rows, by job id, cluster and user."""
+def jobs(rows: Iterable[Held], curves: Curves | None = None) -> tuple[JobUsage, ...]:
+    """The jobs that have rows, by job id, cluster and user; with those of their slices' curves."""
+    known = curves or {}
     found: dict[str, tuple[Job, list[Slice]]] = {}
     for job, one in rows:
         found.setdefault(job.record_id, (job, []))[1].append(one)
     grouped: dict[tuple[int, str | None, int | None], list[Run]] = {}
     for job, slices in found.values():
-        used = tuple(Used(one, advise(one), idle(one)) for one in slices)
+        used = tuple(
+            Used(one, advise(one), idle(one), known.get((job.record_id, one.position)))
+            for one in slices
+        )
         grouped.setdefault((job.job_id, job.cluster, job.uid), []).append(Run(job, used))
     ordered = sorted(grouped, key=lambda key: (key[0], key[1] or "", key[2] or 0))
     return tuple(JobUsage(*key, tuple(sorted(grouped[key], key=_place))) for key in ordered)

@@ -8,7 +8,8 @@ from slurm_mig.usage.report import sizing
 from slurm_mig.usage.report.figures import was_sampled
 from slurm_mig.usage.report.job import JobUsage, Run, Used
 from slurm_mig.usage.report.models import memory_of
-from slurm_mig.usage.report.page import Bar, Page, Plot, Section
+from slurm_mig.usage.report.over_time import time_plot
+from slurm_mig.usage.report.page import Bar, Page, Plot, Section, TimePlot
 from slurm_mig.usage.report.slice_words import doubts, hint, sampling
 from slurm_mig.usage.report.words import (
     UNKNOWN,
@@ -101,13 +102,24 @@ def _run(run: Run, usage: JobUsage, zone: tzinfo) -> Iterator[Section]:
         one = used.slice
         gpu = "" if one.gpu_minor is None else f" on GPU {one.gpu_minor}"
         where = f"{kind(one)}{gpu} ({text(one.gpu_name)}) of {text(job.node)}"
-        yield Section(f"{where}, {start}{span}", _plot(one, where), None, tuple(_lines(used, job)))
+        yield Section(
+            f"{where}, {start}{span}",
+            _plot(one, where),
+            lines=tuple(_lines(used, job)),
+            over_time=_time_plot(used, job, where),
+        )
 
 
 def _plot(one: Slice, where: str) -> Plot | None:
     """What was measured as a ratio of the slice; None where nothing was."""
     bars = [*_memory_bars(one), *_activity_bars(one)]
     return Plot(f"What was used of {where}", "used", tuple(bars), in_text=True) if bars else None
+
+
+def _time_plot(used: Used, job: Job, where: str) -> TimePlot | None:
+    if used.curve is None:
+        return None
+    return time_plot(used.curve, memory_of(used.slice), job.duration_s, where)
 
 
 def _memory_bars(one: Slice) -> Iterator[Bar]:

@@ -40,13 +40,40 @@ class Plot(NamedTuple):
     in_text: bool = False
 
 
+class Line(NamedTuple):
+    """A quantity over time: `ratios` of a plot's height, one for each step; None: a gap.
+
+    `told` says what its highest is. `level` is a height to be marked, `level_told` what it is.
+    """
+
+    label: str
+    ratios: tuple[float | None, ...]
+    told: str
+    level: float | None = None
+    level_told: str = ""
+
+
+class TimePlot(NamedTuple):
+    """Lines over the same time, all with as many steps, and in words what time that is.
+
+    In text each line is drawn against its own highest.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    span: str
+    told: str
+    table: Table
+
+
 class Section(NamedTuple):
-    """A part of a page, with any of a plot, a table, and lines below them."""
+    """A part of a page, with any of a plot, one over time, a table, and lines below them."""
 
     heading: str
     plot: Plot | None = None
     table: Table | None = None
     lines: tuple[str, ...] = ()
+    over_time: TimePlot | None = None
 
 
 class Page(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from slurm_mig.usage.store.asking import IdleRows, Sizing, Total
-from slurm_mig.usage.store.nouns import Held
+from slurm_mig.usage.store.nouns import Curves, Held
 
 
 class Source(Protocol):
@@ -12,6 +12,9 @@ class Source(Protocol):
 
     def rows(self) -> Iterator[Held]:
         """By end (unknown ones last), job id, record id and position."""
+
+    def curves(self) -> Curves:
+        """The curves of these slices, by (record id, position); for the rows of single jobs."""
 
     def totals(self, *by: str) -> list[Total]:
         """Summed by the values of `by`, the most slice hours first; by nothing: one, or none."""

@@ -7,7 +7,7 @@ from slurm_mig.usage.report.sizing import rule
 from slurm_mig.usage.store import judging, query, totals
 from slurm_mig.usage.store.asking import Filters, IdleRows, Sizing, Total
 from slurm_mig.usage.store.database import Store
-from slurm_mig.usage.store.nouns import Held
+from slurm_mig.usage.store.nouns import Curves, Held
 
 
 class Stored:
@@ -19,6 +19,9 @@ class Stored:
 
     def rows(self) -> Iterator[Held]:
         return query.rows(self._store, self._filters)
+
+    def curves(self) -> Curves:
+        return query.curves(self._store, self._filters)
 
     def totals(self, *by: str) -> list[Total]:
         return totals.totals(self._store, self._filters, by)

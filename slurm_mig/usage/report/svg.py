@@ -5,7 +5,7 @@ from typing import NamedTuple
 from slurm_mig.usage.report.page import Plot
 
 WIDTH = 800
-_LABEL, _VALUE = 180, 240  # what stands before and behind a bar
+LABEL, VALUE = 180, 240  # what stands before and behind a bar
 _ROW, _BAR = 26, 16
 _TALL, _FOOT = 160, 26
 _LONGEST = 26  # letters of a label: the table below has all of it
@@ -45,18 +45,18 @@ def drawing(plot: Plot) -> Drawing:
 
 
 def _across(plot: Plot) -> Drawing:
-    room = WIDTH - _LABEL - _VALUE
+    room = WIDTH - LABEL - VALUE
     boxes = []
     for at, bar in enumerate(plot.bars):
         top = at * _ROW + (_ROW - _BAR) / 2
-        width = round(room * _between(bar.ratio), 1)
+        width = round(room * between(bar.ratio), 1)
         base = top + _BAR - 3
         boxes.append(
             Box(
-                _LABEL, top, width, _BAR,
-                _LABEL, top, room, _BAR,
-                _short(bar.label), _LABEL - 8, base,
-                bar.told, _LABEL + room + 8, base,
+                LABEL, top, width, _BAR,
+                LABEL, top, room, _BAR,
+                _short(bar.label), LABEL - 8, base,
+                bar.told, LABEL + room + 8, base,
             )
         )  # fmt: skip
     return Drawing(WIDTH, len(plot.bars) * _ROW, tuple(boxes), False)
@@ -68,7 +68,7 @@ def _upright(plot: Plot) -> Drawing:
     gap = min(4.0, step / 5)
     boxes = []
     for at, bar in enumerate(plot.bars):
-        height = round(_TALL * _between(bar.ratio), 1)
+        height = round(_TALL * between(bar.ratio), 1)
         left = round(at * step + gap / 2, 2)
         label = bar.label if at == 0 else ""
         boxes.append(
@@ -84,7 +84,8 @@ def _upright(plot: Plot) -> Drawing:
     return Drawing(WIDTH, _TALL + _FOOT, tuple(boxes), True)
 
 
-def _between(ratio: float | None) -> float:
+def between(ratio: float | None) -> float:
+    """What a plot has room for."""
     return 0.0 if ratio is None else min(1.0, max(0.0, ratio))
 
 

@@ -4,6 +4,7 @@ Named as in the record (slurm_mig/usage/record.py); what lies deeper there is fl
 not known, never 0. Times are Unix seconds, ratios 0 to 1. Pure.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -93,6 +94,22 @@ class Slice(NamedTuple):
     energy_share: float | None
     xids: int | None
     ecc_sram_uncorrected: int | None
+
+
+class Curve(NamedTuple):
+    """How a slice was used over time, in buckets of one width from `from_s` of the job's time on.
+
+    As in the record: both lists are of one length, or None; a bucket is None where nothing was
+    sampled. Its place among all curves is (record_id, position).
+    """
+
+    from_s: float | None
+    bucket_s: float
+    memory_peak_mib: tuple[float | None, ...] | None
+    sm_mean: tuple[float | None, ...] | None
+
+
+Curves = Mapping[tuple[str, int], Curve]
 
 
 class Held(NamedTuple):

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from slurm_mig.usage.store.curves import curves_of
 from slurm_mig.usage.store.database import Store, reading
 from slurm_mig.usage.store.filters import Filters, chosen
-from slurm_mig.usage.store.nouns import Held, Job, Slice
-from slurm_mig.usage.store.schema import records, slices
+from slurm_mig.usage.store.nouns import Curves, Held, Job, Slice
+from slurm_mig.usage.store.schema import records, slices, texts
 
 ALL = Filters()
 _JOB = list(records.c)[1:]
@@ -29,6 +30,14 @@ def rows(store: Store, filters: Filters = ALL) -> Iterator[Held]:
     with reading(store) as connection:
         for row in connection.execute(asked, execution_options={"yield_per": 1000}):
             yield as_held(row)
+
+
+def curves(store: Store, filters: Filters) -> Curves:
+    """The curves of those slices, from the records' lines: ask for few. Raises StoreError."""
+    asked = chosen(select(texts.c.json), filters).where(texts.c.record == records.c.id)
+    with reading(store) as connection:
+        lines = set(connection.execute(asked).scalars())
+    return {place: curve for line in lines for place, curve in curves_of(line).items()}
 
 
 def as_held(row: Sequence[Any]) -> Held:

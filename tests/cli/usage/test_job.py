@@ -109,6 +109,7 @@ def test_from_the_database_of_the_site_where_there_is_one(root: Path, capsys: Ou
     code, out, _ = usage(root, capsys, "job", "4242")
     assert code == 0
     assert f"From sqlite:///{root}/var/lib/slurm-mig/usage.db." in out
+    assert "  memory over time   ▁▂▃▃▄▄▅▅▆▆▇▇███▅▅▅▅▅▅▅▅▅▅▅▅▃▂▁  0 to 3.1 GiB\n" in out
 
 
 def test_from_a_database_and_from_files_by_name(root: Path, capsys: Output, tmp_path: Path) -> None:
@@ -119,6 +120,10 @@ def test_from_a_database_and_from_files_by_name(root: Path, capsys: Output, tmp_
     folder = str(root / "var/lib/slurm-mig/usage")
     _, by_files, _ = usage(root, capsys, "job", "4242", "--json", "--records", folder)
     assert json.loads(by_database) == json.loads(by_files)
+    (job,) = json.loads(by_files)["jobs"]
+    curves = [one["curve"] for run in job["runs"] for one in run["slices"]]
+    assert [max(curve["memory_peak_mib"][14:]) for curve in curves] == [3174] * 3
+    assert (curves[0]["from_s"], curves[0]["bucket_s"], curves[2]["sm_mean"]) == (0.4, 20.0, None)
 
 
 def test_bars_where_the_output_takes_no_blocks(root: Path) -> None:
@@ -126,3 +131,4 @@ def test_bars_where_the_output_takes_no_blocks(root: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}
     said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
     assert "  memory, peak       ##..................  3.1 of 39.5 GiB (8%)" in said
+    assert "  memory over time   .:--==++**##@@@++++++++++++-:.  0 to 3.1 GiB" in said

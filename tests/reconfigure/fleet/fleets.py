@@ -169,6 +169,7 @@ class Fleet:
         self.publications: list[Mapping[str, str]] = []
         self.calls: list[str] = []
         self.kill_at: int | None = None
+        self.before: Callable[[], object] = lambda: None  # what happens before every call
         self.edited = False
         self.deaf = 0
         self.lost: dict[str, Callable[[], bool]] = {}
@@ -180,6 +181,7 @@ class Fleet:
         self.calls.append(name)
         if self.kill_at == len(self.calls):
             raise Killed(name)
+        self.before()
 
     def must_be_sound(self) -> None:
         """AssertionError where a job could start on what it did not ask for, or too many drain."""

@@ -6,6 +6,7 @@ more nodes are out of service than may be.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from slurm_mig.errors import SlurmNotAnswering
 from slurm_mig.reconfigure import loop
@@ -111,7 +112,15 @@ class Rebooting:
 
     def is_right(self, name: str) -> bool:
         """Whether it is in service with what is wanted."""
-        return self.members[name].is_right(TARGET_TYPES)
+        types = FORMER_TYPES if self.record.rollback else TARGET_TYPES
+        return self.members[name].is_right(types)
+
+    def turn_back(self) -> None:
+        """The next run rolls back what was done."""
+        again = [one._replace(wave=0, stage="waiting", outcome="") for one in self.record.nodes]
+        self.record = self.record._replace(
+            run_id="ffffffff", label="", text="", rollback=True, nodes=tuple(again)
+        )
 
     def is_former(self, name: str) -> bool:
         """Whether its slices are as before, and Slurm has those."""
@@ -148,19 +157,41 @@ class Rebooting:
         assert order is not None
         bench = self.members[name]
         world = bench.world(keep_what_failed=True)
-        if records.read(bench.root) is not None:
+        wanted = desired.wanted_by(self.root, FOLDER, order.run)
+        if wanted.rollback:
+            ended = self._roll_back(bench, Task(order, wanted))
+        elif records.read(bench.root) is not None:
             ended = loop.recover(Run(world, records.take_over(bench.root, _open(bench))))
         elif bench.live == TARGET_TYPES:
             task = Task(order, Wanted(order.run, "mixed", ""))
             ended = worker.release(world, name, task, Ended("nothing"))
         else:
-            first = bench.record()
-            ours = first._replace(
-                run_id=order.run, theirs=order.theirs, reason=reason(order.run, "mixed")
-            )
-            records.write(bench.root, ours)
+            ours = self._record(bench, Task(order, wanted), smoke=bool(wanted.smoke))
             ended = loop.forward(Run(world, ours))
         self.carried.append((name, ended.outcome))
+
+    def _record(self, bench: Bench, task: Task, **more: Any) -> records.Record:
+        order, wanted = task
+        why = reason(order.run, wanted.what)
+        ours = bench.record()._replace(run_id=order.run, theirs=order.theirs, reason=why, **more)
+        records.write(bench.root, ours)
+        return ours
+
+    def _roll_back(self, bench: Bench, task: Task) -> Ended:
+        """As the worker, whose plans are the simulator's (reboot/test_worker.py)."""
+        world = bench.world(keep_what_failed=True)
+        if (found := records.read(bench.root)) is not None:
+            assert found.run_id == task.order.run
+            return loop.recover(Run(world, records.take_over(bench.root, found)))
+        last = records.read(bench.root, records.LAST)
+        if last is None:
+            refused = Ended(worker.REFUSED, "no reconfigure of this node is known")
+            return worker.release(world, bench.name, task, refused)
+        if last.run_id == task.order.run and last.goal == "target":
+            return worker.release(world, bench.name, task, Ended("nothing"))
+        (gpu,) = last.gpus
+        back = gpu._replace(target=records.wanted_of(gpu.former))
+        return loop.forward(Run(world, self._record(bench, task, gpus=(back,))))
 
 
 class _Client(FakeSlurmClient):

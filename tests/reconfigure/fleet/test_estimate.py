@@ -55,6 +55,23 @@ def test_a_node_that_was_not_looked_at() -> None:
     assert of([["a"]], Look("a", {}, "not reached")) == (None, None, None)
 
 
+def told_by_slurm(name: str, *, exact: bool, changes: bool = True) -> Look:
+    found = look(name, 2, changes=changes)
+    return found._replace(told={**found.told, "exact": exact, "unknown": ["the steps"]})
+
+
+def test_a_node_that_may_have_more_gpus() -> None:
+    found = of([["a", "b"]], told_by_slurm("a", exact=True), told_by_slurm("b", exact=False))
+    assert found.gpu_hours_at_least == pytest.approx(4 * 60 / 3600)
+    assert found.gpu_hours_at_most is None
+    assert found.hours_at_most == pytest.approx(60 / 3600)
+
+
+def test_a_node_that_is_emptied_though_it_seems_as_wanted() -> None:
+    found = of([["a"]], told_by_slurm("a", exact=True, changes=False))
+    assert found.gpu_hours_at_least == found.gpu_hours_at_most == pytest.approx(2 * 60 / 3600)
+
+
 @given(st.lists(st.lists(st.floats(0, 1e6), max_size=3), min_size=1, max_size=8), st.integers(1, 4))
 def test_the_bounds_are_bounds(ends: list[list[float]], size: int) -> None:
     looks = [look(f"n{at}", 2, *each) for at, each in enumerate(ends)]

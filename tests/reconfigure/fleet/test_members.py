@@ -73,7 +73,11 @@ def test_a_second_report_is_nobody_s() -> None:
     ("act", "why"),
     [
         (says(code=None), "not reached"),
-        (says(code=127, err=b"sh: slurm-mig: not found\n"), "sh: slurm-mig: not found"),
+        (
+            says(code=127, err=b"sh: slurm-mig: not found\n"),
+            "sh: slurm-mig: not found (remote_slurm_mig in [reconfigure] of config.toml says "
+            "where it is there)",
+        ),
         (says(code=1, err=b"slurm-mig: no slurm.conf\n"), "no slurm.conf"),
         (says(code=3), "its slurm-mig ended with 3 and said nothing"),
         (says("Welcome to n1!"), "it printed what no member prints: no JSON: Welcome to n1!"),

@@ -122,6 +122,36 @@ def test_a_gres_conf_of_many_that_is_not_known_here(site: Site) -> None:
     assert site.texts() == before
 
 
+def test_where_slurmctld_hands_files_out_its_gres_conf_is_all_nodes(site: Site) -> None:
+    slurm = cluster()
+    slurm.settings["slurmctldparameters"] = "idle_on_node_suspend,enable_configless"
+    wave = publisher(site, slurm, shared_gres_conf="")
+    wave.must_be_possible()
+    wave.begin(NAME)
+    wave.publish(NAME, held("n1", "n2"))
+    wave.end(NAME)
+    assert [site.says(name) for name in ("n1", "n2", "n3")] == [NEW, NEW, OLD]
+    assert "# BEGIN slurm-mig n1" in site.gres.read_text()
+
+
+def test_a_machine_that_only_has_copies_publishes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "conf-cache").mkdir()
+    site, slurm = make(tmp_path / "conf-cache"), cluster()
+    slurm.settings |= {"slurmctldhost[0]": "ctl1(10.0.0.1)", "slurmctldhost[1]": "ctl2"}
+    files = {"shared_conf": str(site.conf), "shared_gres_conf": str(site.gres)}
+    with pytest.raises(Refused, match="no node was told anything") as refused:
+        publisher(site, slurm, **files).must_be_possible()
+    assert len(refused.value.problems) == 2
+    for problem in refused.value.problems:
+        assert "is a copy of slurmctld's (configless)" in problem
+        assert "run `slurm-mig reconfigure NODES` on ctl1 or ctl2" in problem
+
+
+def test_a_folder_that_is_not_there_is_told_before(site: Site) -> None:
+    with pytest.raises(Refused, match="/nfs/gone is not there: run"):
+        publisher(site, cluster(), shared_gres_conf="/nfs/gone/gres.conf").must_be_possible()
+
+
 def test_a_block_that_speaks_of_another_node(site: Site) -> None:
     (one,) = held("n1")
     wrong = one._replace(block=one.block.replace("NodeName=n1 Name", "NodeName=n2 Name"))
@@ -217,6 +247,40 @@ def test_a_gres_conf_of_many_is_others_to_write(node: Path) -> None:
     assert shared.read_text() == "# nothing yet\n"
     assert made.block(notes).startswith("# BEGIN slurm-mig n1\n")
     assert "NodeName=n1 Name=gpu" in made.block(notes)
+
+
+def copies(node: Path) -> Path:
+    """The node's files as slurmctld hands them out."""
+    folder = node / "var/spool/slurmd/conf-cache"
+    folder.parent.mkdir(parents=True)
+    (node / "etc/slurm").rename(folder)
+    return folder
+
+
+def test_files_that_are_handed_out_are_others_to_write(node: Path) -> None:
+    """Nothing needs to be set for that on the node, and what is set there counts for nothing."""
+    folder = copies(node)
+    (folder / "gres.conf").write_text("NodeName=n1 AutoDetect=nvml\n")
+    for shared in ("", "/etc/slurm/gres.conf"):
+        client = FakeSlurmClient(one("gpu:old:1"))
+        chosen = ReconfigureSettings(shared_gres_conf=shared)
+        made = HoldingPublisher(node, folder / "slurm.conf", "n1", client, chosen)
+        notes = made.choose(client.node("n1"))
+        assert (notes["autodetect"], notes["label"]) == ("nvml", "n1")
+        assert made.hindrances(notes) == []
+        made.begin("a", notes)
+        with pytest.raises(Held):
+            made.publish("a", notes, back=False)
+        assert made.block(notes).startswith("# BEGIN slurm-mig n1\n")
+        made.end("a")
+    assert (folder / "gres.conf").read_text() == "NodeName=n1 AutoDetect=nvml\n"
+
+
+def test_a_gres_conf_that_it_may_not_change_is_told_before(node: Path) -> None:
+    (node / "etc/slurm/gres.conf").write_text("NodeName=n[1-2] Name=gpu File=/dev/nvidia0\n")
+    made, notes = holding(node, one("gpu:old:1"))
+    (problem,) = made.hindrances(notes)
+    assert "set shared_gres_conf" in problem
 
 
 def test_its_own_file_was_edited_by_hand(node: Path) -> None:

@@ -58,6 +58,11 @@ def test_its_reason_says_that_it_failed(reason: str) -> None:
     assert rebooted.see(found, ORDER) == Seen(AT_IT, "drained", reason)
 
 
+def test_what_another_run_left_is_to_be_recovered_all_the_same() -> None:
+    found = node("IDLE", "DRAIN", reason="slurm-mig recover [ffffffff]: START failed", start=SINCE)
+    assert rebooted.see(found, ORDER) == Seen(AT_IT, "drained", found.reason)
+
+
 def test_another_run_s_reason_says_nothing() -> None:
     found = node("IDLE", "DRAIN", reason=drained.not_done("ffffffff", "x"))
     assert rebooted.see(found, ORDER) == Seen(AT_IT)
@@ -100,6 +105,18 @@ def test_whose_drain_it_is(found: NodeState, theirs: str | None) -> None:
         (node("DOWN", "DRAIN", "REBOOT_ISSUED", reason="a kernel"), "somebody else reboots it"),
         (node("DOWN", "DRAIN", "REBOOT_ISSUED", reason=OURS), ""),
         (node("DOWN", reason="broken"), "it is DOWN (broken): mend that first"),
+        (
+            node("IDLE", "DRAIN", reason=drained.reason("ffffffff", "x")),
+            "reconfigure ffffffff is at it: wait for its end, or, if it was cut short, run",
+        ),
+        (
+            node("IDLE", "DRAIN", reason=drained.reason("ffffffff.2", "x")),
+            "reconfigure ffffffff.2 is at it",
+        ),
+        (node("IDLE", "DRAIN", reason=OURS), ""),
+        (node("IDLE", "DRAIN", reason=drained.reason(f"{RUN}.2", "x")), ""),
+        (node("IDLE", "DRAIN", reason=drained.not_done("ffffffff", "x")), ""),
+        (node("IDLE", reason=drained.reason("ffffffff", "x")), ""),
         (node("IDLE", "POWERED_DOWN"), "it is IDLE+POWERED_DOWN"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.errors import Refused
+from slurm_mig.reconfigure.fleet.engine import Look
 from slurm_mig.reconfigure.fleet.record import RunRecord
 from tests.reconfigure.fleet.rebootings import Rebooting
 from tests.reconfigure.worlds import Killed
@@ -205,24 +206,172 @@ def test_a_folder_that_cannot_be_written_to(made: Made) -> None:
     assert "reboot" not in fleet.slurm.commands
 
 
-def test_the_way_back_is_not_by_reboots(made: Made) -> None:
-    fleet = made()
-    fleet.record = fleet.record._replace(rollback=True)
-    with pytest.raises(Refused, match="--rollback does not go by reboots"):
-        fleet.engine().look(fleet.record, ["n01"])
+@pytest.mark.parametrize("release", ["24.11.5", "26.05.5"])
+def test_back_to_what_each_had(made: Made, release: str) -> None:
+    fleet = made(release=release)
+    fleet.slurm.actions.add("mixed")
+    fleet.run()
+    fleet.turn_back()
+    said: list[str] = []
+    fleet.slurm.reboot_program = _listening(fleet, said)
+    assert set(outcomes(fleet.run())) == {"done"}
+    assert all(fleet.is_right(name) for name in fleet.members)
+    assert all("[ffffffff] to what was before" in reason for reason in said)
+    assert len(said) == 4
+    assert fleet.wanted() == []
+
+
+def _listening(fleet: Rebooting, said: list[str]) -> Callable[[str], object]:
+    act = fleet.slurm.reboot_program
+
+    def issued(name: str) -> None:
+        said.append(fleet.slurm.nodes[name].reason)
+        act(name)
+
+    return issued
+
+
+def test_back_where_a_node_has_nothing_kept(made: Made) -> None:
+    fleet = made(2, 2)
+    fleet.turn_back()
+    record = fleet.run()
+    assert outcomes(record) == ["drained", "drained"]
+    assert "no reconfigure of this node is known" in record.node("n01").problem
+    assert all(fleet.is_former(name) for name in fleet.members)
+
+
+def test_back_waits_for_whoever_is_at_it(made: Made) -> None:
+    """Its slurmd may be stopped: a reboot would be lost, and taken for done."""
+    fleet = made(2, 2)
+    fleet.run()
+    node = fleet.slurm.nodes["n01"]
+    node.flags, node.reason = {"DRAIN"}, "slurm-mig reconfigure [11111111] to x; if it stopped"
+    fleet.turn_back()
+    record = fleet.run()
+    assert outcomes(record) == ["refused", "done"]
+    assert "reconfigure 11111111 is at it" in record.node("n01").problem
+    assert "`slurm-mig recover` on n01" in record.node("n01").problem
+    node.flags = set()
+    assert outcomes(fleet.resume()) == ["done", "done"]
+    assert all(fleet.is_right(name) for name in fleet.members)
+
+
+def test_back_killed_at_every_fourth_step_and_resumed(made: Made) -> None:
+    """Each goes back once: a second time would be forth again."""
+    number = 0
+    while True:
+        number += 4
+        fleet = made(4, 2)
+        fleet.run()
+        fleet.turn_back()
+        fleet.carried.clear()
+        fleet.steps, fleet.kill_at = 0, number
+        try:
+            fleet.run()
+            break
+        except Killed:
+            fleet.pass_time(30.0)
+            assert set(outcomes(fleet.resume())) <= {"done", "nothing"}, number
+        assert all(fleet.is_right(name) for name in fleet.members), number
+        assert [one for _, one in fleet.carried].count("done") == 4, (number, fleet.carried)
+    assert number > 20
+
+
+def test_while_test_jobs_run_it_is_not_done(made: Made) -> None:
+    """It is in service then, for them alone; what comes of them is waited for."""
+    fleet = made(2, 1)
+    options = fleet.record.options._replace(smoke=True)
+    fleet.record = fleet.record._replace(options=options)
+    seen: list[str] = []
+    for member in fleet.members.values():
+        member.at["SMOKE begins"] = lambda: seen.append("smoke")
+    assert outcomes(fleet.run()) == ["done", "done"]
+    assert seen == ["smoke", "smoke"]
+
+
+def test_a_reservation_of_ours_says_that_it_is_tested(made: Made) -> None:
+    """The worker tests for 100 s: until then nothing is known of how it ends."""
+    fleet = made(1, 1)
+
+    def test(name: str) -> None:
+        node = fleet.slurm.nodes[name]
+        fleet.client.resume(name)
+        fleet.client.reserve("slurm-mig_0a1b2c3d", name)
+        node.slurmd_start = fleet.now + 10
+        fleet.after(100, lambda: fail(name))
+
+    def fail(name: str) -> None:
+        fleet.client.drain(name, "slurm-mig reconfigure [0a1b2c3d] not done, as before: test jobs")
+        fleet.client.release("slurm-mig_0a1b2c3d")
+
+    fleet.slurm.reboot_program = lambda name: fleet.after(5, lambda: test(name))
+    record = fleet.run()
+    assert outcomes(record) == ["drained"]
+    assert "test jobs" in record.node("n01").problem
+    assert "SMOKE" in [one.phase for one in fleet.events]
+
+
+def test_what_was_to_be_recovered_from_another_run(made: Made) -> None:
+    """Of one that was cut short there, and could not be ended."""
+    fleet = made(1, 1)
+
+    def stay(name: str) -> None:
+        fleet.client.resume(name)
+        fleet.client.drain(name, "slurm-mig recover [11111111]: START failed: no")
+
+    fleet.slurm.reboot_program = lambda name: fleet.after(5, lambda: stay(name))
+    record = fleet.run()
+    assert outcomes(record) == ["drained"]
+    assert "slurm-mig recover [11111111]" in record.node("n01").problem
+
+
+H100 = "nvidia_h100_80gb_hbm3"
+IS_MIXED = f"gpu:{H100}_3g.40gb:1,gpu:{H100}_2g.20gb:1,gpu:{H100}_1g.10gb:2"
 
 
 def test_what_would_be_done(made: Made) -> None:
-    fleet = made(2, 2, release="26.05.5")
+    fleet = made(4, 2, release="26.05.5")
+    nodes = fleet.slurm.nodes
+    nodes["n01"].gres = f"gpu:{H100}_1g.10gb:7"
     fleet.slurm.submit("", "n01")
-    fleet.slurm.nodes["n02"].down = True
-    one, two = fleet.engine().look(fleet.record, ["n01", "n02"])
+    nodes["n02"].down = True
+    nodes["n03"].gres = IS_MIXED
+    one, two, three, four = fleet.engine().look(fleet.record, sorted(nodes))
     assert [job["shown"] for job in one.told["jobs"]] == ["1"]
+    assert one.told["jobs"][0]["text"].startswith("job 1 of root")
     assert one.told["does"] == [
-        "`scontrol reboot`, by PowerAction mixed if there is one; now it has 1g.10gb:7"
+        "NVIDIA H100 80GB HBM3, 1 or more: 7x1g.10gb -> 3g.40gb + 2g.20gb + 2x1g.10gb"
     ]
+    assert (one.told["changes"], one.told["gpu_count"], one.told["exact"]) == (True, 1, False)
+    assert (one.told["way"], one.told["has_types"]) == ("reboot", {f"{H100}_1g.10gb": 7})
+    assert "whether MIG has to be switched on" in one.told["unknown"][0]
+    assert two == Look("n02", {}, two.problem)
     assert two.problem.startswith("it is DOWN")
+    assert three.told["changes"] is False
+    assert "as wanted, by Slurm's word: it is emptied all the same" in three.told["does"][0]
+    assert three.told["types"] == three.told["has_types"]
+    assert (four.told["changes"], four.told["types"]) == (True, None)
+    assert four.told["does"] == ["now it has 1g.10gb:7"]
+    assert four.told["unknown"][0].startswith("what it would have: by its types it may have NVIDIA")
     assert "reboot" not in fleet.slurm.commands
+
+
+def test_what_cannot_be_had_is_told_before(made: Made) -> None:
+    fleet = made(1, 1)
+    fleet.slurm.nodes["n01"].gres = "gpu:nvidia_a100-sxm4-40gb:2"
+    text = fleet.record.text.replace("3g.40gb: 1, 2g.20gb: 1, 1g.10gb: 2", "3g.20gb: 3")
+    (one,) = fleet.engine().look(fleet.record._replace(text=text), ["n01"])
+    assert "NVIDIA A100-SXM4-40GB: 3 3g.20gb wanted, of which this GPU holds 2" in one.problem
+    assert one.told == {}
+
+
+def test_what_a_rollback_would_do_only_the_node_knows(made: Made) -> None:
+    fleet = made(1, 1)
+    fleet.turn_back()
+    (one,) = fleet.engine().look(fleet.record, ["n01"])
+    assert one.told["does"] == ["now it has 1g.10gb:7"]
+    assert one.told["types"] is None
+    assert one.told["unknown"][0] == "what it would have: what it had before is kept on the node"
 
 
 def test_slurmctld_is_away_for_a_while(made: Made) -> None:

@@ -31,6 +31,16 @@ def test_what_a_run_wants_is_read_as_it_was_written(root: Path) -> None:
     assert json.loads(file.read_text())["version"] == 1
 
 
+@pytest.mark.parametrize("smoke", [None, True, False])
+@pytest.mark.parametrize("rollback", [False, True])
+def test_so_is_all_else_that_was_chosen(root: Path, smoke: bool | None, rollback: bool) -> None:
+    label, text = ("", "") if rollback else (WANTED.label, WANTED.text)
+    wanted = WANTED._replace(label=label, text=text, rollback=rollback, smoke=smoke)
+    desired.write_wanted(root, FOLDER, wanted)
+    assert desired.wanted_by(root, FOLDER, RUN) == wanted._replace(time=0.0)
+    assert wanted.what == ("what was before" if rollback else "all-1g.10gb")
+
+
 @pytest.mark.parametrize(
     "order",
     [

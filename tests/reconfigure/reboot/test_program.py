@@ -10,7 +10,7 @@ from slurm_mig.reconfigure import drained
 from slurm_mig.reconfigure.reboot import desired, orders
 from slurm_mig.reconfigure.reboot.desired import Order, Wanted
 from slurm_mig.reconfigure.reboot.orders import Carried
-from slurm_mig.reconfigure.reboot.program import Task, decide, node_name
+from slurm_mig.reconfigure.reboot.program import Named, Task, decide, node_name
 from slurm_mig.reconfigure.settings import ReconfigureSettings
 from slurm_mig.slurm.controller.client import NodeState
 from slurm_mig.slurm.daemon import host_name
@@ -126,13 +126,23 @@ def test_what_cannot_be_read_is_neither(root: Path, order: Order, what: str) -> 
 
 def test_a_named_action_needs_no_other_word(root: Path, order: Order) -> None:
     ask = Ask("whatever")
-    assert decide(root, "n1", CHOSEN, ask, "mixed") == Task(order, WANTED)
+    assert decide(root, "n1", CHOSEN, ask, Named("mixed")) == Task(order, WANTED)
     assert ask.asked == 0
 
 
 def test_another_action_than_the_run_s_is_neither(root: Path, order: Order) -> None:
-    with pytest.raises(Refused, match="run 0a1b2c3d wants mixed"):
-        decide(root, "n1", CHOSEN, Ask(OURS), "seven")
+    for named in (Named("seven"), Named(rollback=True)):
+        with pytest.raises(Refused, match="run 0a1b2c3d wants mixed"):
+            decide(root, "n1", CHOSEN, Ask(OURS), named)
+
+
+def test_the_way_back_is_carried_out_and_no_label(root: Path, order: Order) -> None:
+    back = Wanted(RUN, "", "", ("n1",), rollback=True)
+    desired.write_wanted(root, FOLDER, back)
+    for named in (None, Named(rollback=True)):
+        assert decide(root, "n1", CHOSEN, Ask(OURS), named) == Task(order, back)
+    with pytest.raises(Refused, match="run 0a1b2c3d wants what was before"):
+        decide(root, "n1", CHOSEN, Ask(OURS), Named("mixed"))
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -144,7 +154,7 @@ def test_an_action_by_hand_takes_the_site_s_file(
         over(root)
     (root / "etc").mkdir()
     (root / "etc/mig.yaml").write_text("version: v1\n# ours\n")
-    task = decide(root, "n1", CHOSEN, Ask(""), "seven")
+    task = decide(root, "n1", CHOSEN, Ask(""), Named("seven"))
     assert task is not None
     assert (task.wanted.label, task.wanted.text) == ("seven", "version: v1\n# ours\n")
     assert task.order.theirs is None
@@ -152,7 +162,14 @@ def test_an_action_by_hand_takes_the_site_s_file(
 
 def test_an_action_by_hand_without_a_file_never_reboots(root: Path) -> None:
     with pytest.raises(Refused, match=r"mig\.yaml"):
-        decide(root, "n1", CHOSEN, Ask(""), "seven")
+        decide(root, "n1", CHOSEN, Ask(""), Named("seven"))
+
+
+def test_an_action_by_hand_goes_back_without_a_file(root: Path) -> None:
+    task = decide(root, "n1", CHOSEN, Ask(""), Named(rollback=True))
+    assert task is not None
+    assert (task.wanted.rollback, task.wanted.label, task.wanted.text) == (True, "", "")
+    assert task.wanted.what == "what was before"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from slurm_mig.slurm.config.conf import Conf, find_slurm_conf, read_conf
+from slurm_mig.slurm.config.conf import (
+    Conf,
+    find_slurm_conf,
+    handed_out,
+    is_handed_out,
+    read_conf,
+)
 from slurm_mig.slurm.config.constrained import constrained
 from slurm_mig.slurm.config.lines import ConfError
 
@@ -117,6 +123,32 @@ def test_slurm_conf_is_found_where_it_usually_lies(
     (tmp_path / "srv/own/slurm.conf").touch()
     monkeypatch.setenv("SLURM_CONF", "/srv/own/slurm.conf")
     assert find_slurm_conf(tmp_path) == tmp_path / "srv/own/slurm.conf"
+
+
+@pytest.mark.parametrize("spool", ["var/spool/slurmd", "var/lib/slurm/slurmd"])
+def test_what_slurmctld_hands_out_is_found_where_slurmd_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spool: str
+) -> None:
+    """By its own name, so that it is found again when the link to it is gone."""
+    monkeypatch.delenv("SLURM_CONF", raising=False)
+    copies, link = tmp_path / spool / "conf-cache", tmp_path / "run/slurm/conf"
+    copies.mkdir(parents=True)
+    (copies / "slurm.conf").touch()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(copies)
+    assert handed_out(tmp_path) == copies / "slurm.conf"
+    assert find_slurm_conf(tmp_path) == copies / "slurm.conf"
+    link.unlink()
+    assert handed_out(tmp_path) is None
+    assert find_slurm_conf(tmp_path) == copies / "slurm.conf"
+
+
+def test_whether_a_file_is_a_copy(tmp_path: Path) -> None:
+    for folder, copy in {"conf-cache": True, "run/slurm/conf": True, "etc/slurm": False}.items():
+        assert is_handed_out(tmp_path / folder / "gres.conf") is copy
+    (tmp_path / "conf-cache").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "conf-cache")
+    assert is_handed_out(tmp_path / "link/slurm.conf")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slurm_mig import __version__
+from slurm_mig.gresmap import store
 from slurm_mig.system import epoch
 from slurm_mig.usage.metrics.nodemap import MapReader
 from slurm_mig.usage.monitor.snapshot import FAILING
@@ -68,20 +69,15 @@ def test_a_map_that_somebody_else_could_have_written(tmp_path: Path) -> None:
 
 
 def test_a_gres_conf_that_has_changed(tmp_path: Path) -> None:
-    import binascii
-
     conf = tmp_path / "gres.conf"
     conf.write_text("Name=gpu\n")
-    told_of = {
-        "path": str(conf),
-        "mtime_ns": conf.stat().st_mtime_ns,
-        "crc32": binascii.crc32(conf.read_bytes()),
-    }
-    write_map(tmp_path, [], gres_conf=told_of)
+    write_map(tmp_path, [], gres_conf=store.state_of(conf, "n1"))
     reader = MapReader(tmp_path)
     assert reader.state().gres_conf_changed is False
     os.utime(conf, (1, 1))
     assert reader.state().gres_conf_changed is False  # written anew, and the same
+    conf.write_text("Name=gpu\nNodeName=n2 Name=gpu Type=x\n")
+    assert reader.state().gres_conf_changed is False  # that is another node's
     conf.write_text("Name=gpu Type=x\n")
     assert reader.state().gres_conf_changed is True
     conf.unlink()

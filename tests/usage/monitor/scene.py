@@ -104,7 +104,8 @@ class Scene:
         slices = [record.slice_identity(self.gres[at], BOOT_ID, 0) for at in places]
         record_id = os.urandom(6).hex()
         made = record.opened(record_id, about, slices, start=1.0, complete=complete)
-        self.rewrite(job_id, {"version": 1, "record": made, "gres": [], "sluid": None})
+        content = {"version": 1, "record": made, "gres": [], "sluid": None}
+        self.rewrite(job_id, {**content, "started_boottime_s": self.clock.now_s})
         return f"{job_id}.{record_id}"
 
     def rewrite(self, job_id: int, content: dict[str, Any]) -> None:
@@ -174,13 +175,14 @@ class Scene:
         """An epilog's work; the closed record, as it goes into the month's file."""
         registry = Registry(str(self.root))
         try:
-            begun = self.opened(job_id)["record"]
+            found = self.opened(job_id)
+            begun = found["record"]
             closed = record.closed(
                 begun, end=2.0, duration_s=self.clock.now_s - self._began[job_id], exit_code=0,
                 signal=0, exit_unknown_why=None, repartitioned=[None] * len(begun["slices"]),
                 leftovers=0,
             )  # fmt: skip
-            final = measured.added(registry, closed)
+            final = measured.added(registry, closed, found)
             registry.drop_record(job_id)
             measured.forget(registry, final)
         finally:

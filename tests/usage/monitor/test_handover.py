@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from slurm_mig.usage import sums
-from slurm_mig.usage.monitor import handover
+from slurm_mig.usage.monitor import adding, handover
+from slurm_mig.usage.monitor.adding import Reading
 from slurm_mig.usage.monitor.handover import HandOver
 from slurm_mig.usage.monitor.jobs import HeldSlice, OpenJob
 from tests.hooks.killing import deaths
+from tests.usage.made import handed_over_1
 
 ONE = HeldSlice("GPU-0", 0, "H100", 9, 0, "1g.10gb", "1g", 0, "MIG-0", 9728)
 TWO = ONE._replace(gi_id=10, mig_uuid="MIG-1")
@@ -70,6 +72,34 @@ def test_another_slice_takes_over_what_is_known(place: int) -> None:
     sample(file)
     more = HandOver(place, job(TWO, ONE), 5.0)
     assert [row[sums.SAMPLES] for row in more.sums.slices] == [0.0, 1.0]
+    assert samples(place) == 1.0
+
+
+def test_a_file_of_version_1_is_taken_over(place: int) -> None:
+    """A monitor that is updated while a job runs: its sums go on, and its curve begins."""
+    whole = ONE._replace(gpu_minor=1, gi_id=None, ci_id=None)
+    handle = os.open("7.r1", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=place)
+    os.write(handle, handed_over_1())
+    os.close(handle)
+    file = HandOver(place, job(ONE, whole), 5.0)
+    assert [row[sums.SAMPLES] for row in file.sums.slices] == [3.0, 3.0]
+    adding.reading(file.sums.slices[1], None, Reading(50.0, False, 1, 0), 600.0, 5.0)
+    file.write()
+    file.close()
+    again = HandOver(place, job(ONE, whole), 5.0)
+    row = again.sums.slices[1]
+    assert (row[sums.SAMPLES], row[sums.CURVE_FROM_S], row[sums.TOPS]) == (4.0, 600.0, 51.0)
+    assert os.stat("7.r1", dir_fd=place).st_size == again.sums.size
+
+
+def test_a_file_of_a_later_version_is_begun_anew(place: int) -> None:
+    file = HandOver(place, job(), 5.0)
+    file.sums.numbers[0] += 1
+    sample(file)
+    file.close()
+    again = HandOver(place, job(), 5.0)
+    assert again.sums.slices[0][sums.SAMPLES] == 0
+    sample(again)
     assert samples(place) == 1.0
 
 

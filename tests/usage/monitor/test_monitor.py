@@ -160,6 +160,43 @@ def test_a_monitor_that_is_killed_goes_on_after_a_gap(scene: MakeScene) -> None:
     )
 
 
+def test_a_curve_has_the_ups_and_downs_of_the_job(scene: MakeScene) -> None:
+    node = scene("h100-80gb=2x1g.10gb")
+    node.clock.now_s += 0.25
+    node.begin(7, 0)
+    node.run(7, 0, Step(0, 100, 0.0), Step(10, 5000, 1.0), Step(20, 200, 0.5))
+    node.clock.now_s += 0.5
+    node.look()
+    node.tick(times=30)
+    assert node.usage(7)["curve"] == {
+        "from_s": 0.5,
+        "bucket_s": 2.0,
+        "memory_peak_mib": [*[109] * 5, *[5009] * 5, *[209] * 6],
+        "sm_mean": [*[0.0] * 4, 0.25, *[1.0] * 4, 0.88, *[0.5] * 5, None],
+    }
+
+
+def test_a_monitor_that_is_killed_leaves_a_hole_in_the_curve(scene: MakeScene) -> None:
+    node = scene("h100-80gb=2x1g.10gb")
+    node.begin(7, 0)
+    node.run(7, 0, Step(0, 5000, 1.0), Step(12, 100, 0.5))
+    node.tick(times=3)
+    node.clock.now_s += 20
+    node.start()  # of the first nothing was closed
+    node.tick(times=4)
+    found = node.usage(7)["curve"]
+    assert found["memory_peak_mib"] == [5009, 5009, *[None] * 9, 109, 109, 109]
+    assert found["sm_mean"] == [1.0, *[None] * 10, 0.5, 0.5, None]
+
+
+def test_before_hopper_a_curve_is_of_memory_alone(scene: MakeScene) -> None:
+    node = scene("a100-40gb=2x1g.5gb")
+    node.begin(7, 0)
+    node.tick(times=3)
+    found = node.usage(7)["curve"]
+    assert (found["memory_peak_mib"], found["sm_mean"]) == ([9, 9], None)
+
+
 def test_nvml_that_fails_for_a_while_is_a_gap(scene: MakeScene) -> None:
     node = scene("h100-80gb=2x1g.10gb")
     node.begin(7, 0)
@@ -235,6 +272,7 @@ def test_a_slice_that_is_gone_is_sampled_no_more(scene: MakeScene) -> None:
     node.tick(times=6)
     usage = node.usage(7)
     assert (usage["samples"], usage["memory"]["peak_mib"]) == (4, 9.0)
+    assert usage["curve"]["memory_peak_mib"] == [9, 9]
 
 
 def test_while_the_gpus_are_partitioned_nvml_is_closed(scene: MakeScene) -> None:
@@ -277,6 +315,9 @@ def test_a_suspend_is_a_gap(scene: MakeScene) -> None:
     usage = node.usage(7)
     assert (usage["gaps"], usage["gap_s"], usage["sampled_s"]) == (1, 60.0, 120.0)
     assert usage["activity"]["sampled_s"] == 120.0
+    assert usage["curve"] == {
+        "from_s": 60.0, "bucket_s": 120.0, "memory_peak_mib": [109, 109], "sm_mean": [1.0, 1.0],
+    }  # fmt: skip
 
 
 def test_errors_are_counted_where_they_belong(scene: MakeScene) -> None:
@@ -346,6 +387,8 @@ def test_a_job_that_gets_a_further_slice_keeps_its_sums(scene: MakeScene) -> Non
     first, second = (one["usage"] for one in node.end(7)["slices"])
     assert (second["memory"]["peak_mib"], second["samples"], second["gaps"]) == (509.0, 7, 0)
     assert (first["samples"], first["sampled_s"]) == (2, 1.0)
+    assert second["curve"]["memory_peak_mib"] == [509, 109, 109]
+    assert (first["curve"]["from_s"], first["curve"]["memory_peak_mib"]) == (5.0, [9])
 
 
 def test_a_record_that_is_completed_is_no_gap(scene: MakeScene) -> None:

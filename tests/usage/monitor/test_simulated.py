@@ -124,6 +124,7 @@ def test_random_jobs_are_recorded_as_they_were(node: SimScene) -> None:
         names = ("min_mib", "mean_mib", "peak_mib")
         check(done, told["memory"], names, value, changes(done.run))
         assert told["processes"]["peak"] == 1
+        check_curve(done)
         check_activity(node, done, gres["gpu_index"])
         if done.last_s > done.first_s:
             assert told["energy"]["joules"] <= done.record["power"][0]["joules"]
@@ -149,6 +150,18 @@ def one_job(node: SimScene, chance: random.Random, job_id: int, place: int) -> D
     node.look()
     shared = node.gres[place]["type"].startswith(("1c", "2c"))
     return Done(Run(job_id, place, [load], load.ends_s, shared), record, first_s, last_s)
+
+
+def check_curve(done: Done) -> None:
+    """It has the peak, and of the activity the mean, of the whole job."""
+    told, found = usage(done)["curve"], usage(done)
+    assert max(told["memory_peak_mib"]) == round(found["memory"]["peak_mib"])
+    assert (told["from_s"], told["bucket_s"]) == (0.0, 2.0)
+    activity = found["activity"]
+    assert (told["sm_mean"] is None) == (activity is None)
+    if activity is not None:
+        known = [one for one in told["sm_mean"] if one is not None]
+        assert min(known) - 0.006 <= activity["sm"]["mean"] <= max(known) + 0.006
 
 
 def check_activity(node: SimScene, done: Done, gpu: int) -> None:

@@ -4,7 +4,10 @@ The bounds, with L the longest time between two samples that follow each other, 
 all ups and downs of a quantity while it was sampled:
 - a peak is no higher than the true one, and no lower than what lasted longer than L;
 - a mean over the sampled time is off by V * L / 2 / sampled time at most;
-- activity and energy come from counters, and are exact.
+- activity and energy come from counters, and are exact;
+- in a curve the same holds for the peak of each bucket. The mean of a bucket, where no time of it
+  is missing, is off by at most L / 2 / width times the range of the activity, since what GPM says
+  of a time that lies in two buckets is shared out evenly.
 """
 
 import itertools
@@ -54,12 +57,14 @@ class Storm:
         self.running: list[Run] = []
         self.done: list[Done] = []
         self._ids = iter(range(1, 10_000))
+        self._left = 0
         counts = [(one["gpu_minor"], (one["mig"] or {}).get("gi_id")) for one in node.gres]
         self._shared = [counts.count(one) > 1 for one in counts]
 
     def rage(self, jobs: int) -> None:
-        """Until so many have ended."""
-        while len(self.done) < jobs:
+        """So many jobs, until the last one has ended."""
+        self._left = jobs
+        while self._left or self.running:
             until_s = self.node.clock.now_s + self._jittered()
             self._go_on(until_s)
             self.node.look()
@@ -75,7 +80,8 @@ class Storm:
                 self.node.clock.now_s = max(self.node.clock.now_s, run.ends_s)
                 self._end(run)
         free = set(range(len(self.node.gres))) - {run.place for run in self.running}
-        if free and self.random.random() < 0.7:
+        if self._left and free and self.random.random() < 0.7:
+            self._left -= 1
             self._begin(self.random.choice(sorted(free)))
             self.node.clock.now_s += self.random.uniform(0, SEEN_AFTER_S)
             self.node.look()
@@ -83,7 +89,8 @@ class Storm:
 
     def _begin(self, place: int) -> None:
         job_id, clock = next(self._ids), self.node.clock
-        seconds = self.random.choice((0.3, 2.0, 10.0, 30.0)) * self.random.uniform(0.5, 1.5)
+        kinds = (0.3, 2.0, 10.0, 30.0) * 2 + (110.0,)  # the last outgrows a curve's buckets
+        seconds = self.random.choice(kinds) * self.random.uniform(0.5, 1.5)
         self.node.begin(job_id, place)
         loads = [
             self.node.run(job_id, place, *self._steps(seconds), for_s=seconds)
@@ -223,6 +230,63 @@ def test_activity_is_exact_or_not_known(storm: Storm) -> None:
             assert told[name]["mean"] == pytest.approx(expected, abs=ROUNDED), name
             assert 0 <= told[name]["min"] <= told[name]["mean"] <= told[name]["max"] <= 1
     assert told_of > 40
+
+
+def test_curves_are_as_true_as_they_say(storm: Storm) -> None:
+    idle = {"1g": 9.0, "2g": 17.0, "3g": 26.0, "gpu": 1.0}
+    widths = set()
+    for done in storm.done:
+        told, run = usage(done)["curve"], done.run
+        kind = storm.node.gres[run.place]["type"].split(".")[0]
+        value = memory_of(run, idle.get(kind, 0.0))
+        tops = told["memory_peak_mib"]
+        assert max(tops) == round(usage(done)["memory"]["peak_mib"])
+        assert None not in tops
+        widths.add(told["bucket_s"])
+        for at, top in enumerate(tops):
+            check_top(done, top, at, told["bucket_s"], value)
+        if told["sm_mean"] is not None:
+            check_means(storm.node, done, told)
+    assert widths >= {2 * PERIOD_S, 4 * PERIOD_S}
+    known = any(usage(done)["curve"]["sm_mean"] for done in storm.done)
+    assert known == storm.node.machine.models[0].gpm
+
+
+def check_top(done: Done, top: float, at: int, width_s: float, value: Value) -> None:
+    """The highest of a bucket against what the memory truly was then."""
+    begin_s = done.first_s + at * width_s
+    end_s = min(begin_s + width_s, done.last_s)
+    moments = [*changes(done.run), *(one.ends_s for one in done.run.loads)]
+    points = sorted({begin_s, *(one for one in moments if begin_s < one <= end_s), end_s})
+    seen = [value(point) for point in points]
+    lasting = [value(a) for a, b in itertools.pairwise(points) if b - a > LONGEST_S]
+    assert max(lasting, default=0) - 0.5 <= top <= max(seen) + 0.5
+
+
+def check_means(node: Scene, done: Done, told: dict[str, Any]) -> None:
+    """The means of a curve's buckets against the truth."""
+    entry, width_s = node.gres[done.run.place], told["bucket_s"]
+    at_gi = entry["gpu_index"], (entry["mig"] or {}).get("gi_id")
+    from_s = done.last_s - usage(done)["activity"]["sampled_s"]
+    for at, mean in enumerate(told["sm_mean"]):
+        begin_s = max(from_s, done.first_s + at * width_s)
+        end_s = min(done.last_s, done.first_s + (at + 1) * width_s)
+        if end_s - begin_s > ROUNDED:  # else before GPM's first sample, or behind its last
+            truth = ratios(node.machine, *at_gi, begin_s, end_s)[sums.ACTIVITIES.index("sm")]
+            span = spread(node, at_gi, begin_s - LONGEST_S, end_s + LONGEST_S)
+            bound = span * LONGEST_S / 2 / (end_s - begin_s)
+            assert mean == pytest.approx(truth, abs=bound + 0.005 + ROUNDED)
+
+
+def spread(node: Scene, at_gi: tuple[int, int | None], from_s: float, to_s: float) -> float:
+    """How far the activity of a GPU instance ranges in that time."""
+    loads = [one for one in node.machine.loads if (one.gpu_index, one.gi_id) == at_gi]
+    moments = [one.began_s + step.at_s for one in loads for step in one.steps]
+    moments += [moment for one in loads for moment in (one.began_s, one.ends_s)]
+    points = sorted({from_s, *(one for one in moments if from_s < one < to_s), to_s})
+    sm = sums.ACTIVITIES.index("sm")
+    levels = [ratios(node.machine, *at_gi, a, b)[sm] or 0.0 for a, b in itertools.pairwise(points)]
+    return max(levels) - min(levels)
 
 
 def test_energy_is_shared_out_and_never_more_than_the_gpus(storm: Storm) -> None:

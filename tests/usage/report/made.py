@@ -2,10 +2,13 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from slurm_mig.usage import record
+from slurm_mig.usage.report.job import JobUsage, jobs
+from slurm_mig.usage.store.curves import curves_of
 from slurm_mig.usage.store.nouns import Held
 from slurm_mig.usage.store.shape import parse
 
@@ -67,6 +70,16 @@ def sampled(peak_mib: float, **changes: Any) -> Tree:
     }
 
 
+def curve(memory_mib: Sequence[float | None], busy: Sequence[float | None] | None) -> Tree:
+    """How those ten minutes went, in steps of 20 s."""
+    return {
+        "from_s": 0.4,
+        "bucket_s": 20.0,
+        "memory_peak_mib": list(memory_mib),
+        "sm_mean": None if busy is None else list(busy),
+    }
+
+
 def one_slice(profile: str | None, usage: Tree | None, gpu: str = H100, **changes: Any) -> Tree:
     mig = {
         "uuid": f"MIG-{profile}",
@@ -119,6 +132,12 @@ def one_record(*slices: Tree, **changes: Any) -> Tree:
 def rows(*records: Tree) -> list[Held]:
     """What reports read of these records."""
     return [row for one in records for row in parse(line(one)).held()]
+
+
+def job_usages(*records: Tree) -> tuple[JobUsage, ...]:
+    """The jobs of these records, with their curves."""
+    curves = {place: one for each in records for place, one in curves_of(line(each)).items()}
+    return jobs(rows(*records), curves)
 
 
 def line(one: Tree) -> bytes:

@@ -27,6 +27,21 @@ def measures(draw: st.DrawFn) -> dict[str, float]:
 
 
 @st.composite
+def curves(draw: st.DrawFn) -> dict[str, Any]:
+    steps = draw(st.integers(1, 48))
+
+    def some(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return maybe(st.lists(maybe(one), min_size=steps, max_size=steps))
+
+    return {
+        "from_s": draw(maybe(SECONDS)),
+        "bucket_s": draw(st.floats(0.4, 1e6)),
+        "memory_peak_mib": draw(some(st.integers(0, 90_000))),
+        "sm_mean": draw(some(RATIOS)),
+    }
+
+
+@st.composite
 def usages(draw: st.DrawFn) -> dict[str, Any]:
     low, mean, peak = sorted(draw(st.tuples(MIB, MIB, MIB)))
     memory = {"method": "nvml-processes", "min_mib": low, "mean_mib": mean, "peak_mib": peak}
@@ -46,6 +61,7 @@ def usages(draw: st.DrawFn) -> dict[str, Any]:
         gaps=draw(st.integers(0, 9)),
         gap_s=draw(SECONDS),
         memory=draw(maybe(st.just(memory))),
+        curve=draw(maybe(curves())),
         processes=draw(maybe(st.just(processes))),
         activity=draw(maybe(st.just(activity))),
         energy=draw(maybe(st.fixed_dictionaries({"joules": SECONDS}))),

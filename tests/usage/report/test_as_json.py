@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slurm_mig.usage.report.as_json import jobs_json, overview_json
-from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.overview import BY, overview
 from slurm_mig.usage.report.rows import Rows
 from tests.usage.report import made
@@ -47,7 +46,7 @@ def test_a_report() -> None:
 
 
 def test_a_job() -> None:
-    found = told(jobs_json(4242, jobs(made.rows(*JOBS["requeued"])), []))
+    found = told(jobs_json(4242, made.job_usages(*JOBS["requeued"]), []))
     (job,) = found["jobs"]
     assert [run["node"] for run in job["runs"]] == ["n1", "n1", "n2"]
     (one,) = job["runs"][2]["slices"]
@@ -68,4 +67,4 @@ def test_nothing_is_null_not_nought() -> None:
 def test_any_records_are_told_by_the_schema(records: list[made.Tree], by: str) -> None:
     rows = made.rows(*records)
     told(overview_json(overview(Rows(rows), by), None, None, []))
-    told(jobs_json(1, jobs(rows), []))
+    told(jobs_json(1, made.job_usages(*records), []))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from slurm_mig.usage.report.html import html
+from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import overview
 from slurm_mig.usage.report.overview_page import overview_page
 from slurm_mig.usage.report.rows import Rows
@@ -15,7 +16,7 @@ from tests.cluster import browser
 from tests.usage.report import made, png
 from tests.usage.report.htmlpage import Parsed
 from tests.usage.report.test_html import HOSTILE
-from tests.usage.report.test_pages import MIXED
+from tests.usage.report.test_pages import JOBS, MIXED
 
 BAR, DARK_BAR = (0x1F, 0x6F, 0xB2), (0x6C, 0xB1, 0xEC)
 DARK = "--blink-settings=preferredColorScheme=0"
@@ -34,7 +35,10 @@ class Seen(NamedTuple):
 def page() -> str:
     hostile = made.one_record(made.one_slice("1g.10gb", None), user=HOSTILE)
     found = overview(Rows(made.rows(*MIXED, hostile)), "user")
-    return html(overview_page(found, "since yesterday", UTC), "made for a test")
+    shown = overview_page(found, "since yesterday", UTC)
+    curves = [job_page(one, UTC) for one in made.job_usages(*JOBS["requeued"])]
+    sections = [part for each in (shown, *curves) for part in each.sections]
+    return html(shown._replace(sections=tuple(sections)), "made for a test")
 
 
 def visit(page: str, folder: Path, *options: str) -> Seen:
@@ -86,7 +90,14 @@ def test_what_the_browser_makes_of_it_is_what_we_wrote(page: str, tmp_path: Path
     seen = visit(page, tmp_path, "--dump-dom")
     parsed = Parsed(seen.dom.strip())
     assert parsed.all("script") == parsed.all("img") == []
-    assert len(parsed.all("svg")) == len(Parsed(page).all("svg")) == 3
+    assert len(parsed.all("svg")) == len(Parsed(page).all("svg")) == 9
+    drawn = [
+        one.attributes["d"] for one in parsed.all("path") if "curve" in one.attributes.values()
+    ]
+    written = [one.attributes["d"] for one in Parsed(page).all("path")]
+    assert len(drawn) == 5
+    assert set(drawn) <= set(written)
+    assert [path.count("M") for path in drawn if path] == [1, 1, 1, 1, 2]  # the last has a gap
     assert parsed.within("h1") == ["GPU slices by user, since yesterday"]
 
 

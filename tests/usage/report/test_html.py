@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from slurm_mig.usage.report.html import html
-from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import overview
 from slurm_mig.usage.report.overview_page import overview_page
@@ -83,9 +82,21 @@ def test_names_of_users_are_text() -> None:
 
 
 def test_the_page_of_a_job() -> None:
-    (usage,) = jobs(made.rows(*JOBS["requeued"]))
+    (usage,) = made.job_usages(*JOBS["requeued"])
     parsed = Parsed(html(job_page(usage, UTC), ""))
-    assert len(parsed.all("svg")) == 3
+    assert len(parsed.all("svg")) == len(parsed.all("figure")) == 6
+    ids = parsed.ids()
+    assert len(ids) == len(set(ids))
+    for plot in parsed.all("svg"):
+        assert set(str(plot.attributes["aria-labelledby"]).split()) <= set(ids)
+    assert len(parsed.all("details")) == 3
+    captions = [said for said in parsed.within("caption") if "over time, in figures" in said]
+    assert len(captions) == 3
+    assert "3.1 GiB" in parsed.within("td")
+    assert "over time: 0 to 3.1 GiB. SMs over time: 0 to 24%. time: 10 min" in " ".join(
+        parsed.within("desc")
+    )
+    assert html(job_page(usage, UTC), "").startswith("<!doctype html>")
     assert "12% on average, 24% at most" in parsed.within("td")
     assert any("1g.10gb would have done" in text for text in parsed.within("p"))
 
@@ -100,5 +111,5 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
 @given(MANY)
 def test_any_records_make_a_well_formed_page(records: list[made.Tree]) -> None:
     Parsed(report(*records))
-    for usage in jobs(made.rows(*records)):
+    for usage in made.job_usages(*records):
         Parsed(html(job_page(usage, UTC), ""))

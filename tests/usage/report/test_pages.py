@@ -8,21 +8,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.overview import BY, overview
 from slurm_mig.usage.report.overview_page import overview_page
 from slurm_mig.usage.report.page import Page
 from slurm_mig.usage.report.rows import Rows
-from slurm_mig.usage.report.text import ASCII_BAR, text
+from slurm_mig.usage.report.text import ASCII, text
 from tests.usage.report import made
 from tests.usage.report.strategies import MANY
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "usage"
-HOPPER = made.one_slice("3g.40gb", made.sampled(3174.0, activity=made.activity(0.12)))
+RISING = [20, 410, *range(800, 3174, 200), 3174, *[1612] * 12, 800, 610, 26]
+WAVE = [0.0, 0.0, *[0.24, 0.2, 0.16, 0.08, 0.04, 0.08, 0.16, 0.2] * 3, 0.12, 0.0, 0.0, 0.0]
+HOPPER = made.one_slice(
+    "3g.40gb",
+    made.sampled(3174.0, activity=made.activity(0.12), curve=made.curve(RISING, WAVE)),
+)
 AMPERE = made.one_slice(
     "3g.20gb",
-    made.sampled(3174.0, gaps=1, gap_s=7.2, coverage=0.78),
+    made.sampled(
+        3174.0,
+        gaps=1,
+        gap_s=132.0,
+        coverage=0.78,
+        curve=made.curve([*RISING[:8], *[None] * 6, *RISING[14:]], None),
+    ),
     made.A100,
 )
 UNSEEN = made.one_slice("1g.10gb", None)
@@ -73,7 +83,7 @@ def golden(name: str, pages: list[Page]) -> None:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_the_page_of_a_job(name: str) -> None:
-    golden(f"job-{name}", [job_page(one, UTC) for one in jobs(made.rows(*JOBS[name]))])
+    golden(f"job-{name}", [job_page(one, UTC) for one in made.job_usages(*JOBS[name])])
 
 
 def test_the_page_that_the_documentation_shows_is_one() -> None:
@@ -97,10 +107,8 @@ def test_a_report_of_nothing() -> None:
 
 
 def test_bars_for_a_terminal_that_has_no_blocks() -> None:
-    (usage,) = jobs(made.rows(*JOBS["hopper"]))
-    assert "  memory, peak       ##..................  3.1 of" in text(
-        job_page(usage, UTC), ASCII_BAR
-    )
+    (usage,) = made.job_usages(*JOBS["hopper"])
+    assert "  memory, peak       ##..................  3.1 of" in text(job_page(usage, UTC), ASCII)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -109,7 +117,7 @@ def test_any_records_make_pages_whose_lines_are_printable(
     records: list[made.Tree], by: str
 ) -> None:
     rows = made.rows(*records)
-    pages = [job_page(one, UTC) for one in jobs(rows)]
+    pages = [job_page(one, UTC) for one in made.job_usages(*records)]
     for page in [*pages, overview_page(overview(Rows(rows), by), "always", UTC)]:
         for line in text(page).splitlines():
             assert line.isprintable()

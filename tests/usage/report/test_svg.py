@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurm_mig.usage.report.job import jobs
 from slurm_mig.usage.report.job_page import job_page
 from slurm_mig.usage.report.page import Bar, Plot
 from slurm_mig.usage.report.svg import WIDTH, drawing
+from slurm_mig.usage.report.svg_curves import time_drawing
 from tests.usage.report import made
 from tests.usage.report.test_pages import JOBS
 
@@ -40,10 +40,17 @@ def test_bars_are_as_long_as_their_ratios(upright: bool) -> None:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_there_is_room_for_what_is_told_behind_a_bar(name: str) -> None:
-    for usage in jobs(made.rows(*JOBS[name])):
-        plots = [section.plot for section in job_page(usage, UTC).sections if section.plot]
-        for box in (box for plot in plots for box in drawing(plot).boxes):
+    for section in (
+        one for job in made.job_usages(*JOBS[name]) for one in job_page(job, UTC).sections
+    ):
+        for box in drawing(section.plot).boxes if section.plot else ():
             assert box.told_x + LETTER * len(box.told) <= WIDTH
+        if section.over_time is not None:
+            drawn = time_drawing(section.over_time)
+            for panel in drawn.panels:
+                assert drawn.left >= LETTER * len(panel.label)
+                for said in (panel.told, panel.level_told):
+                    assert drawn.right + 8 + LETTER * len(said) <= WIDTH
 
 
 def test_long_labels_are_cut_where_they_are_drawn() -> None:
