@@ -10,7 +10,7 @@ from slurm_mig.usage.report.rows import Rows
 from slurm_mig.usage.report.sizing import FULL, IDLE_MIB, MARGIN, rule
 from slurm_mig.usage.store import judging
 from slurm_mig.usage.store.asking import Filters
-from slurm_mig.usage.store.database import Store
+from slurm_mig.usage.store.database import Store, reading
 from slurm_mig.usage.store.nouns import Held
 from slurm_mig.usage.store.query import rows
 from slurm_mig.usage.store.rules import Ladder
@@ -136,3 +136,9 @@ def test_idle_ones_the_longest_first_and_equal_ones_in_order(store: Store, tmp_p
 
 def place(row: Held) -> tuple[int, int]:
     return row.job.job_id, row.slice.position
+
+
+def test_the_server_compiles_no_question(store: Store) -> None:
+    with reading(store) as connection:
+        if not store.is_sqlite:
+            assert connection.exec_driver_sql("SHOW jit").scalar() == "off"
