@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from slurm_mig.errors import Refused, SlurmMigError
@@ -18,6 +18,7 @@ from slurm_mig.slurm.config.slurmd_options import SlurmdOptions, parse_slurmd_op
 from slurm_mig.slurm.daemon import Slurmd, running
 
 _PAUSE_S = 0.05
+_LOOKS, _LOOK_AGAIN_S = 4, 0.1
 
 
 class NodeGpus:
@@ -61,12 +62,24 @@ class Commands:
 class NodeSlurmd:
     """As world.Slurmd."""
 
-    def __init__(self, root: Path, slurm_conf: Path, node: str, commands: Commands) -> None:
+    def __init__(
+        self,
+        root: Path,
+        slurm_conf: Path,
+        node: str,
+        commands: Commands,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._root, self._conf, self._node = root, slurm_conf, node
         self._commands = commands
+        self._sleep = sleep
 
     def runs(self) -> bool:
-        """As the port."""
+        """As the port. From 24.11 on a reconfigure replaces the process: it may hide a moment."""
+        for _ in range(_LOOKS - 1):
+            if self._running() is not None:
+                return True
+            self._sleep(_LOOK_AGAIN_S)
         return self._running() is not None
 
     def started(self) -> float | None:
@@ -82,7 +95,7 @@ class NodeSlurmd:
 
     def start(self, words: Mapping[str, str]) -> None:
         """As the port."""
-        if not self.runs():
+        if self._running() is None:
             command = self._commands.start
             for place, value in words.items():
                 command = filled(command, place, value)
@@ -109,7 +122,7 @@ class NodeSlurmd:
 
     def _until(self, wanted: bool, limit_s: float, problem: str) -> None:
         end = time.monotonic() + limit_s
-        while self.runs() != wanted:
+        while (self._running() is not None) != wanted:
             if time.monotonic() > end:
                 raise SlurmMigError(f"slurmd {problem}: see its log")
             time.sleep(_PAUSE_S)

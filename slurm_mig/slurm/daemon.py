@@ -75,7 +75,9 @@ def _by_pid_file(root: Path, conf: Conf | None, node: str) -> _Process | None:
     named = conf.get("SlurmdPidFile") if conf else None
     path = (named or DEFAULT_PID_FILE).replace("%n", node).replace("%h", node)
     try:
-        found = _process(root, int(under(root, path).read_text()))
+        # It is written over what stood there: a longer number's end may follow for a moment.
+        first = under(root, path).read_text().split(maxsplit=1)[:1]
+        found = _process(root, int("".join(first)))
     except (OSError, ValueError):
         return None
     # The number may be another process's by now.

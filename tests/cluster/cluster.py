@@ -96,7 +96,7 @@ class Cluster(Machines):
 
     def stop_slurmd(self, name: str) -> None:
         """Stop the slurmd of a node; its jobs go on."""
-        pid = int((self.node(name).folder / "slurmd.pid").read_text())
+        pid = int((self.node(name).folder / "slurmd.pid").read_text().split()[0])
         os.kill(pid, signal.SIGTERM)
         _wait_gone(pid)
 

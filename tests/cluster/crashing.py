@@ -32,7 +32,7 @@ def wait_until_saved(cluster: Cluster, when: float) -> None:
 
 def crash(cluster: Cluster, away_s: float = 1.0) -> None:
     """Kill it, and start it so long after."""
-    pid = (cluster.folder / "slurmctld.pid").read_text().strip()
+    pid = (cluster.folder / "slurmctld.pid").read_text().split()[0]  # written over an older one
     subprocess.run(["kill", "-9", pid], check=True)
     time.sleep(away_s)
     cluster.exec(CONTROLLER, ["slurmctld"])

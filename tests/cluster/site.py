@@ -27,7 +27,7 @@ _HEAD = """\
 export PATH=/run/cluster/bin:$PATH
 export LD_LIBRARY_PATH=/run/cluster/lib MIGSIM_DIR=/run/sim
 end() {  # stops the process of a pid file, if it runs
-    pid=$(cat "$1" 2>/dev/null) || return 0
+    pid=$(head -n 1 "$1" 2>/dev/null) || return 0
     tries=0
     kill "$pid" 2>/dev/null || return 0
     while kill -0 "$pid" 2>/dev/null; do

@@ -75,7 +75,7 @@ def take_the_way(cluster: Cluster, kind: Kind) -> None:
     if kind is Kind.RECONFIGURE:
         scontrol(cluster, "reconfigure")
         return
-    pid = int((cluster.folder / "slurmctld.pid").read_text())
+    pid = int((cluster.folder / "slurmctld.pid").read_text().split()[0])
     os.kill(pid, signal.SIGTERM)
     assert until(lambda: start_time(pid) is None)
     cluster.exec("ctl", ["slurmctld"])

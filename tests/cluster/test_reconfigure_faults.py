@@ -4,8 +4,10 @@ Each on all four ways in `make system`; what gates is 24.11 with a static node, 
 way does otherwise.
 """
 
+import concurrent.futures
 import contextlib
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -258,6 +260,25 @@ def test_a_job_is_cancelled_when_its_time_is_up(cluster: Cluster, wish: Wish, ho
     done = on.reconfigure(cluster, wish.label, "--cancel-after", "1")
     assert done.returncode == 0, done
     assert f"job {holder} of nobody was cancelled after 1 s" in done.stderr
+    on.must_have(cluster, wish.after)
+
+
+@on.on_ways(STATIC)
+def test_somebody_reconfigures_slurm_all_the_while(cluster: Cluster, wish: Wish) -> None:
+    """24.11 replaces each slurmd then, also one that has only just started."""
+    over = threading.Event()
+
+    def reconfigure() -> None:
+        while not over.wait(0.5):
+            cluster.exec(CONTROLLER, ["scontrol", "reconfigure"], check=False)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pool.submit(reconfigure)
+        try:
+            done = on.reconfigure(cluster, wish.label)
+        finally:
+            over.set()
+    assert done.returncode == 0, done
     on.must_have(cluster, wish.after)
 
 

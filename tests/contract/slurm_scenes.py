@@ -214,7 +214,7 @@ class RealScene:
 
     def stop_slurmctld(self) -> None:
         """It is gone when this returns."""
-        pid = int((self.cluster.folder / "slurmctld.pid").read_text())
+        pid = int((self.cluster.folder / "slurmctld.pid").read_text().split()[0])
         os.kill(pid, signal.SIGTERM)
         assert until(lambda: start_time(pid) is None)
 

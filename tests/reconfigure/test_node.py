@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,10 +47,12 @@ class Machine:
         (self.root / name).write_text(text)
         (self.root / name).chmod(0o755)
 
-    def slurmd(self, *more: str, limit_s: float = 0.3) -> NodeSlurmd:
+    def slurmd(
+        self, *more: str, limit_s: float = 0.3, sleep: Callable[[float], None] = time.sleep
+    ) -> NodeSlurmd:
         start, stop = [f"{self.root}/start", *more], [f"{self.root}/stop"]
         commands = Commands(stop, start, limit_s, limit_s)
-        return NodeSlurmd(self.root, self.root / "slurm.conf", "n1", commands)
+        return NodeSlurmd(self.root, self.root / "slurm.conf", "n1", commands, sleep)
 
     def calls(self) -> list[str]:
         file = self.root / "calls"
@@ -74,6 +77,17 @@ class TestSlurmd:
             slurmd.stop()
             assert not slurmd.runs()
         assert machine.calls() == ["start ", "stop"]
+
+    def test_that_is_being_replaced_runs(self, machine: Machine) -> None:
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                machine.slurmd().start({})
+
+        assert machine.slurmd(sleep=sleep).runs()
+        assert len(pauses) == 2
 
     def test_gets_a_dynamic_node_s_words_as_one(self, machine: Machine) -> None:
         words = 'CPUs=1 Reason="$(id) `id`"'

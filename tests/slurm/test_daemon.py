@@ -60,6 +60,8 @@ def test_a_pid_file_that_is_damaged_or_old(tmp_path: Path) -> None:
     assert slurmd_start(tmp_path, None, "n1") is None
     (tmp_path / "var/run/slurmd.pid").write_text("")
     assert slurmd_start(tmp_path, None, "n1") is None
+    (tmp_path / "var/run/slurmd.pid").write_text("77\n9")  # 77 over 12379, just now
+    assert slurmd_start(tmp_path, None, "n1") == 1050
 
 
 def test_without_a_pid_file_it_is_the_only_slurmd_of_this_machine(tmp_path: Path) -> None:
