@@ -1,9 +1,11 @@
 """Before the node is drained: what would be done, for whom it would wait, and what forbids it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from slurm_mig.errors import NoSuchNode, Refused
+from slurm_mig.errors import JournalError, NoSuchNode, Refused
 from slurm_mig.gpu.change.bounded import Progress, Pulse
 from slurm_mig.gpu.change.prepare import Request
 from slurm_mig.gpu.config.offline import completed
@@ -16,11 +18,12 @@ from slurm_mig.reconfigure import record as records
 from slurm_mig.reconfigure.phases import gpu_types
 from slurm_mig.reconfigure.record import TARGET, Record, RecordGpu
 from slurm_mig.reconfigure.waiting import holds_gres
-from slurm_mig.reconfigure.world import Types, World
+from slurm_mig.reconfigure.world import Notes, Types, World
 from slurm_mig.slurm.controller.client import GresCount, Job, NodeState, SlurmClient
 from slurm_mig.slurm.demand import Stranded, stranded
 from slurm_mig.system import epoch
 
+PREVIOUS: Final = "previous"  # in the notes: the id of the run before, of this node
 Chooser = Callable[[Sequence[LiveGpu]], Mapping[GpuIndex, WantedGpu]]
 _LOOK_S = 60.0
 
@@ -130,7 +133,7 @@ def open_record(
             if each.steps
         ),
         smoke=bool(world.options.smoke),
-        notes=prospect.notes,
+        notes={**prospect.notes, **_previous(world.root)},
         theirs=theirs,
         fleet=fleet.run_id if fleet and fleet.begun_on else None,
         begun_on=fleet.begun_on if fleet else None,
@@ -138,6 +141,13 @@ def open_record(
     records.begin(world.root, record)
     world.publisher.begin(run_id, prospect.notes)
     return record
+
+
+def _previous(root: Path) -> Notes:
+    with suppress(JournalError):
+        if (last := records.read(root, records.LAST)) is not None:
+            return {PREVIOUS: last.run_id}
+    return {}
 
 
 def plans_of(

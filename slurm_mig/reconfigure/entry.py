@@ -85,7 +85,10 @@ def forgotten(world: World, request: Request) -> Record | None:
 
 
 def _is_drained_by(last: Record, node: NodeState) -> bool:
-    named = f"[{last.run_id}]" in node.reason or not node.reason  # 22.05 takes none from slurmd
+    # Killed soon after one that followed another, it may have saved nothing since that one.
+    ids = filter(None, (last.run_id, last.notes.get(begin.PREVIOUS)))
+    named = any(f"[{run_id}]" in node.reason for run_id in ids)
+    named = named or not node.reason  # 22.05 takes none from slurmd
     return node.drains and named and drained.is_ours(last, node) and last.theirs is None
 
 

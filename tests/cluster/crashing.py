@@ -43,8 +43,10 @@ def crash(cluster: Cluster, away_s: float = 1.0) -> None:
 
 def must_recover(cluster: Cluster, told: str, wanted: Mapping[str, int]) -> None:
     """By one command, whatever slurmctld has forgotten; and nothing is left."""
+    before = cluster.exec(CONTROLLER, ["scontrol", "show", "node", "n1"], check=False).stdout
     done = on.recover(cluster)
-    assert done.returncode == 0, (told, done)
+    print(told, before, done.stdout, done.stderr, sep="\n")
+    assert done.returncode == 0
     on.must_have(cluster, wanted)
     shown = cluster.exec(CONTROLLER, ["scontrol", "show", "reservation"])
     assert "slurm-mig" not in shown.stdout

@@ -60,6 +60,14 @@ def test_a_prospect(bench: Bench) -> None:
     assert "drain" not in bench.calls
 
 
+def test_the_one_before_is_known_by_its_id(bench: Bench) -> None:
+    first = begin.open_record(bench.world(), NODE, "mixed", look(bench))
+    assert begin.PREVIOUS not in first.notes
+    records.close(bench.root, first)
+    second = begin.open_record(bench.world(), NODE, "mixed", look(bench))
+    assert second.notes[begin.PREVIOUS] == first.run_id
+
+
 def test_what_could_not_be_published(bench: Bench) -> None:
     """Told before, and only where there is something to publish."""
     bench.hindrances = ["slurm.conf is not here", "gres.conf neither"]

@@ -6,7 +6,7 @@ import pytest
 
 from slurm_mig.errors import JournalError
 from slurm_mig.gpu.change.prepare import Request
-from slurm_mig.reconfigure import entry, loop
+from slurm_mig.reconfigure import begin, entry, loop
 from slurm_mig.reconfigure import record as records
 from slurm_mig.settings import Settings
 from tests.fakes_slurm import FakeSlurmClient
@@ -50,6 +50,17 @@ def test_a_resume_that_was_forgotten_is_done_again(bench: Bench) -> None:
     assert [one.phase for one in ended.took] == ["VERIFY", "RESUME", "COMMIT"]
     assert bench.is_right(TARGET_TYPES)
     assert recover(bench).outcome == entry.NOTHING
+
+
+def test_where_slurmctld_has_the_drain_of_the_one_before(bench: Bench) -> None:
+    last = records.read(bench.root, records.LAST)
+    assert last is not None
+    again = last._replace(notes={**last.notes, begin.PREVIOUS: "0badcafe"}, ended=False)
+    records.begin(bench.root, again)
+    records.close(bench.root, again)
+    FakeSlurmClient(bench.slurm).drain(NODE, "slurm-mig reconfigure [0badcafe] to x")
+    assert recover(bench).outcome == "done"
+    assert bench.is_right(TARGET_TYPES)
 
 
 def test_of_one_that_went_back_too(memory: Path) -> None:
