@@ -34,7 +34,7 @@ type: .venv/stamp  ## mypy --strict
 
 test: setup sim lint type  ## all tests that gate
 	$(PY) -m tests.cluster setup --accounting --usage
-	.venv/bin/pytest -n 3 --dist loadfile -m 'not system'  # on two cores: they wait half the time
+	.venv/bin/pytest -n auto --dist loadfile -m 'not system'
 
 system: setup sim  ## what does not gate: Debian sid's Slurm
 	$(PY) -m tests.cluster setup --system
