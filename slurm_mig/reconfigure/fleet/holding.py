@@ -35,7 +35,7 @@ class HoldingPublisher(NodePublisher):
         if not self._shares:
             self._write(name, notes, conf=False)
             publish.commit(self._root, name)
-        if back and self._is_told(notes):
+        if back and self._was_never_told(notes):
             return None
         raise Held("waits until slurm.conf says what it has")
 
@@ -64,7 +64,7 @@ class HoldingPublisher(NodePublisher):
             return super()._cannot_write(notes, there)
         return [] if self._shares else self._cannot_write_gres(notes, there)
 
-    def _is_told(self, notes: Notes) -> bool:
+    def _was_never_told(self, notes: Notes) -> bool:
         """Whether Slurm was never told anything but what lives."""
         if notes.get(TOUCHED) or notes.get(PUBLISHED):
             return False

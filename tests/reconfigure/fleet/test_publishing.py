@@ -257,6 +257,16 @@ def copies(node: Path) -> Path:
     return folder
 
 
+def test_a_dynamic_node_that_is_gone_needs_no_telling_on_the_way_back(node: Path) -> None:
+    slurm = FakeSlurm(SlurmVersion(24, 11, 5))
+    slurm.add("n1", SEVEN, dynamic=True)
+    made, notes = holding(node, slurm)
+    notes |= {"way": "dynamic"}
+    FakeSlurmClient(slurm).delete_node("n1")
+    made.publish("a", notes, back=True)
+    assert "n1" not in slurm.nodes
+
+
 def test_files_that_are_handed_out_are_others_to_write(node: Path) -> None:
     """Nothing needs to be set for that on the node, and what is set there counts for nothing."""
     folder = copies(node)
