@@ -32,7 +32,6 @@ from slurm_mig.slurm.records.refusals import same_to_slurm
 from slurm_mig.slurm.ways import Cluster, Kind, Subject, way_of
 
 CONF = "{conf}"
-_SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")  # a type without the GPU's name
 DELETES = frozenset({Kind.DYNAMIC.value})
 
 
