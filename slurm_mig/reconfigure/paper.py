@@ -25,7 +25,7 @@ from slurm_mig.model import (
 from slurm_mig.slurm.controller.client import NodeState
 
 _SHORT = re.compile(r"(?:\d+c\.)?\d+g\.")
-_NO_FILE = DeviceFile("", None, None, None)
+NO_FILE = DeviceFile("", None, None, None)  # nobody has looked
 
 
 def has_short_types(node: NodeState) -> bool:
@@ -65,5 +65,5 @@ def _devices(gpu: Gpu, plan: GpuPlan) -> Iterator[MigDevice]:
                 sm_count=0,
                 gi_slices=slices.gi_slices,
                 ci_slices=slices.ci_slices,
-                device_files=(_NO_FILE, _NO_FILE, _NO_FILE),
+                device_files=(NO_FILE, NO_FILE, NO_FILE),
             )

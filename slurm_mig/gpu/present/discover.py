@@ -70,7 +70,17 @@ def _see(nvml: Nvml, root: Path) -> Iterator[_Seen]:
 def _gpu(seen: _Seen, root: Path, caps: Caps | None) -> Gpu:
     info = seen.gpu
     parent = gpu_file(root, info.gpu_minor)
-    gpu = Gpu(
+    gpu = bare(info, parent)._replace(
+        mig_devices=tuple(_mig_devices(seen, parent, caps)) if caps else (),
+        empty_gpu_instances=_empty(seen),
+        cores=seen.cores,
+    )
+    return gpu._replace(warnings=gpu_warnings(gpu))
+
+
+def bare(info: GpuInfo, device_file: DeviceFile) -> Gpu:
+    """A GPU without what it is cut into."""
+    return Gpu(
         gpu_index=info.gpu_index,
         gpu_minor=info.gpu_minor,
         uuid=info.uuid,
@@ -78,12 +88,8 @@ def _gpu(seen: _Seen, root: Path, caps: Caps | None) -> Gpu:
         pci_bus_id=info.pci_bus_id,
         memory_mib=info.memory_mib,
         mig_mode=info.mig_mode,
-        device_file=parent,
-        mig_devices=tuple(_mig_devices(seen, parent, caps)) if caps else (),
-        empty_gpu_instances=_empty(seen),
-        cores=seen.cores,
+        device_file=device_file,
     )
-    return gpu._replace(warnings=gpu_warnings(gpu))
 
 
 def _mig_devices(seen: _Seen, parent: DeviceFile, caps: Caps) -> Iterator[MigDevice]:

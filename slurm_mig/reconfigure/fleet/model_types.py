@@ -10,15 +10,15 @@ from typing import NamedTuple
 from slurm_mig.gpu.config import offline
 from slurm_mig.gpu.partitioning import GiProfile, LiveGpu, WantedGi, WantedGpu
 from slurm_mig.gpu.planning.plan import GpuPlan, plan
+from slurm_mig.gpu.present.discover import bare
 from slurm_mig.gpu.profile import gi_profile, parse
-from slurm_mig.model import DeviceFile, Gpu, Node
+from slurm_mig.model import Node
 from slurm_mig.reconfigure import paper
 from slurm_mig.reconfigure.world import Types
 from slurm_mig.slurm.records.gres import GresOptions, node_gres
 from slurm_mig.slurm.records.types import gpu_type, short_gpu_type
 
 WHOLE = ""  # instead of a profile: a GPU whose MIG is off
-_NO_FILE = DeviceFile("", None, None, None)
 
 
 class Model(NamedTuple):
@@ -29,7 +29,7 @@ class Model(NamedTuple):
 
     def after(self, made: GpuPlan, options: GresOptions) -> Types:
         """What Slurm will call all that one GPU has after this plan."""
-        there = paper.after(Node("", "", (_gpu(made.gpu),)), [made])
+        there = paper.after(Node("", "", (bare(made.gpu.info, paper.NO_FILE),)), [made])
         return dict(node_gres(there, options).types)
 
     def gpus(self, has: Types, options: GresOptions) -> tuple[int, bool]:
@@ -60,7 +60,7 @@ def shape(types: Types, names: Mapping[str, str]) -> str:
 
 
 def _types(gpu: LiveGpu, options: GresOptions) -> Mapping[str, str]:
-    whole = _gpu(gpu)
+    whole = bare(gpu.info, paper.NO_FILE)
     found = {gpu_type(whole): WHOLE, short_gpu_type(whole): WHOLE}
     for profile in gpu.profiles:
         for device in _devices(profile):
@@ -95,17 +95,3 @@ def _least(parts: list[tuple[GiProfile, str, int]], gpu: LiveGpu, *, tells_parts
 
 def _up(number: int, by: int) -> int:
     return -(-number // by)
-
-
-def _gpu(live: LiveGpu) -> Gpu:
-    info = live.info
-    return Gpu(
-        gpu_index=info.gpu_index,
-        gpu_minor=info.gpu_minor,
-        uuid=info.uuid,
-        name=info.name,
-        pci_bus_id=info.pci_bus_id,
-        memory_mib=info.memory_mib,
-        mig_mode=info.mig_mode,
-        device_file=_NO_FILE,
-    )
