@@ -11,6 +11,7 @@ from slurm_mig.slurm.config.conf import Conf
 DEFAULT_PID_FILE = "/var/run/slurmd.pid"
 # A start time is exact to a tick, but the clock it is told by may have been set since.
 _SLACK_S = 2.0
+_ENDED = ("Z", "X")  # states of a process of which only its entry is left (proc(5))
 
 
 class _Process(NamedTuple):
@@ -113,6 +114,8 @@ def _process(root: Path, pid: int) -> _Process | None:
         return None
     name, _, rest = stat.partition("(")[2].rpartition(")")
     fields = rest.split()
+    if fields[0] in _ENDED:  # killed, its pid file stays; and whoever is to reap it may be slow
+        return None
     return _Process(pid, name, int(fields[1]), int(fields[19]))
 
 

@@ -1,8 +1,9 @@
 """Fixtures of the tests that run a real Slurm."""
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,26 @@ def until(true: Callable[[], bool], limit_s: float = 20.0) -> bool:
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
     return true()
+
+
+def _logs(cluster: Cluster) -> str:
+    """The last lines of its daemons, and of slurm-mig on each node."""
+    told = []
+    with contextlib.suppress(OSError):  # it may be down by now
+        told.append(cluster.logs(60))
+        for file in sorted(cluster.folder.glob("nodes/*/root/var/log/slurm-mig/*")):
+            told.append("\n".join([f"== {file}", *file.read_text().splitlines()[-20:]]))
+    return "\n".join(told)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure, what the daemons of its cluster said last."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Cluster):
+                report.sections.append((f"the logs of {name}", _logs(value)))
+    return report

@@ -84,7 +84,7 @@ def test_killed_and_recovered(cluster: Cluster, watchers: on.Watchers, phase: st
         kept = on.state(cluster)
         assert "DRAIN" in kept or kept == "DELETED" or phase in on.IN_SERVICE, kept
         done = on.recover(cluster)
-        print(done.stdout)
+        print(done.stdout, done.stderr)
         assert done.returncode == 0, done
     on.must_have(cluster, on.LAYOUTS[label])
 

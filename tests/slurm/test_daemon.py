@@ -20,11 +20,18 @@ def machine(root: Path, pid_file: str = "var/run/slurmd.pid", name: str = "slurm
 
 
 def process(
-    root: Path, pid: int, name: str, *, after_s: int, parent: int = 1, namespace: str = "mnt:[1]"
+    root: Path,
+    pid: int,
+    name: str,
+    *,
+    after_s: int,
+    parent: int = 1,
+    namespace: str = "mnt:[1]",
+    state: str = "S",
 ) -> None:
     """One more process."""
     (root / f"proc/{pid}/ns").mkdir(parents=True)
-    fields = ["S", str(parent), *["1"] * 17, str(after_s * TICKS), "0"]
+    fields = [state, str(parent), *["1"] * 17, str(after_s * TICKS), "0"]
     (root / f"proc/{pid}/stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
     (root / f"proc/{pid}/ns/mnt").symlink_to(namespace)
 
@@ -62,6 +69,16 @@ def test_a_pid_file_that_is_damaged_or_old(tmp_path: Path) -> None:
     assert slurmd_start(tmp_path, None, "n1") is None
     (tmp_path / "var/run/slurmd.pid").write_text("77\n9")  # 77 over 12379, just now
     assert slurmd_start(tmp_path, None, "n1") == 1050
+
+
+def test_one_that_was_killed_and_not_reaped_yet_does_not_run(tmp_path: Path) -> None:
+    machine(tmp_path)
+    stat = tmp_path / "proc/77/stat"
+    stat.write_text(stat.read_text().replace(" S ", " Z "))
+    assert slurmd_start(tmp_path, None, "n1") is None
+    process(tmp_path, 90, "slurmd", after_s=60)
+    process(tmp_path, 91, "slurmd", after_s=40, state="Z")
+    assert slurmd_start(tmp_path, None, "n1") == 1060
 
 
 def test_without_a_pid_file_it_is_the_only_slurmd_of_this_machine(tmp_path: Path) -> None:
