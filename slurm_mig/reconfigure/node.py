@@ -88,10 +88,13 @@ class NodeSlurmd:
         return None if found is None else found.started
 
     def stop(self) -> None:
-        """As the port."""
+        """As the port. One that is being replaced (24.11) loses the signal: it gets another."""
         if self.runs():
-            must(self._commands.stop, self._commands.stop_s)
-            self._until(False, self._commands.stop_s, "runs on, though it was stopped")
+            for limit_s in (self._commands.stop_s / 4, self._commands.stop_s):
+                must(self._commands.stop, self._commands.stop_s)
+                if self._is_there(False, limit_s):
+                    return
+            raise SlurmMigError("slurmd runs on, though it was stopped: see its log")
 
     def start(self, words: Mapping[str, str]) -> None:
         """As the port."""
@@ -100,7 +103,8 @@ class NodeSlurmd:
             for place, value in words.items():
                 command = filled(command, place, value)
             must(command, self._commands.start_s)
-            self._until(True, self._commands.start_s, "does not run, though it was started")
+            if not self._is_there(True, self._commands.start_s):
+                raise SlurmMigError("slurmd does not run, though it was started: see its log")
 
     def renew_map(self) -> Sequence[str]:
         """As the port."""
@@ -120,9 +124,11 @@ class NodeSlurmd:
     def _running(self) -> Slurmd | None:
         return running(self._root, read_conf(self._conf), self._node)
 
-    def _until(self, wanted: bool, limit_s: float, problem: str) -> None:
+    def _is_there(self, wanted: bool, limit_s: float) -> bool:
+        """Wait for it to come, or to go; whether it did."""
         end = time.monotonic() + limit_s
         while (self._running() is not None) != wanted:
             if time.monotonic() > end:
-                raise SlurmMigError(f"slurmd {problem}: see its log")
+                return False
             time.sleep(_PAUSE_S)
+        return True

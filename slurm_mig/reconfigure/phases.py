@@ -52,14 +52,22 @@ def start(run: Run) -> None:
 
 
 def verify(run: Run) -> None:
-    """slurmctld has what slurmd has, and that is what lives: types, counts and files."""
+    """slurmctld has what slurmd has, and that is what lives: types, counts and files.
+
+    A slurmd that ends meanwhile gets one more try: a reconfigure of Slurm may meet its start.
+    """
     types = run.types = run.world.publisher.types(run.record.notes)
     limit_s, pauses = run.world.options.register_s, run.world.short_pauses()
     end = run.world.clock() + limit_s
     again: float | None = run.world.clock() + min(_AGAIN_S, limit_s / 4)
+    started_again = False
     while wrong := _unlike(run, _reasoned(run), types):
         if not run.world.slurmd.runs():
-            raise SlurmMigError("slurmd has ended: see its log")
+            if started_again:
+                raise SlurmMigError("slurmd has ended: see its log")
+            started_again = True
+            run.remark("slurmd had ended, and was started once more: see its log")
+            start(run)
         if run.world.clock() > end:
             raise SlurmMigError(f"after {limit_s:g} s {wrong}")
         if again is not None and run.world.clock() > again:

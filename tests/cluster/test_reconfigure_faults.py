@@ -183,6 +183,25 @@ def test_slurmd_does_not_start_with_the_new_gres_conf(cluster: Cluster, wish: Wi
     on.must_have(cluster, wish.before)
 
 
+# What is called slurmd, and has ended before slurmctld knows of it.
+ENDS_AT_ONCE = """\
+[ -e /run/cluster/ended-once ] || {
+    touch /run/cluster/ended-once
+    cp "$(command -v sleep)" /run/cluster/site/slurmd
+    /run/cluster/site/slurmd 0.3 >/dev/null 2>&1 &
+    exit 0
+}"""
+
+
+@on.on_ways(STATIC, "22.05, dynamic")
+def test_slurmd_ends_when_it_has_only_just_started(cluster: Cluster, wish: Wish) -> None:
+    with starting_by(cluster, ENDS_AT_ONCE):
+        done = on.reconfigure(cluster, wish.label)
+    assert done.returncode == 0, done
+    assert "slurmd had ended, and was started once more" in done.stderr
+    on.must_have(cluster, wish.after)
+
+
 @on.on_ways(STATIC)
 def test_slurmd_is_gone_and_does_not_start(cluster: Cluster, wish: Wish) -> None:
     """Neither forward nor back: drained, and the reason is true; then somebody mends it."""
@@ -260,10 +279,12 @@ def test_a_job_that_starts_just_before_the_drain(cluster: Cluster, wish: Wish) -
 
 
 @on.on_ways(STATIC)
-def test_a_job_is_cancelled_when_its_time_is_up(cluster: Cluster, wish: Wish, holder: int) -> None:
+def test_a_job_is_cancelled_when_its_time_is_up(cluster: Cluster, wish: Wish) -> None:
+    job = hooking.submit(cluster, "-w", "n1", ONE, "--wrap", "sleep 3600")
+    hooking.wait_state(cluster, job, "RUNNING")
     done = on.reconfigure(cluster, wish.label, "--cancel-after", "1")
     assert done.returncode == 0, done
-    assert f"job {holder} of nobody was cancelled after 1 s" in done.stderr
+    assert f"job {job} of nobody was cancelled after 1 s" in done.stderr
     on.must_have(cluster, wish.after)
 
 

@@ -213,12 +213,26 @@ def test_nothing_is_resumed_that_is_not_verified(static: Bench) -> None:
     assert static.is_right(FORMER_TYPES)
 
 
-def test_slurmd_that_ends_again(static: Bench) -> None:
-    def die() -> None:
-        static.loaded = None
-        static.slurm.stop_slurmd(NODE)
+def slurmd_ends(bench: Bench) -> None:
+    bench.loaded = None
+    bench.slurm.stop_slurmd(NODE)
 
-    static.at["VERIFY begins"] = die
+
+def test_slurmd_that_ends_is_started_once_more(static: Bench) -> None:
+    static.at["VERIFY begins"] = lambda: slurmd_ends(static)
+    ended = loop.forward(static.run())
+    assert ended.outcome == "done"
+    assert "slurmd had ended, and was started once more: see its log" in ended.remarks
+    assert static.calls.count("start slurmd") == 2
+    assert static.is_right(TARGET_TYPES)
+
+
+def test_slurmd_that_ends_again(static: Bench) -> None:
+    def end_twice() -> None:
+        slurmd_ends(static)
+        static.at["started"] = lambda: slurmd_ends(static)
+
+    static.at["VERIFY begins"] = end_twice
     ended = loop.forward(static.run())
     assert ended.outcome == "former"
     assert "slurmd has ended" in ended.problem

@@ -105,6 +105,14 @@ class TestSlurmd:
         with pytest.raises(SlurmMigError, match="runs on, though it was stopped"):
             machine.slurmd().stop()
 
+    def test_that_loses_the_first_signal(self, machine: Machine) -> None:
+        machine.slurmd().start({})
+        once = "[ -e {root}/lost ] || {{ touch {root}/lost; echo lost >>{root}/calls; exit 0; }}\n"
+        machine.write("stop", STOP.replace("\n", "\n" + once, 1).format(root=machine.root))
+        machine.slurmd().stop()
+        assert not machine.slurmd().runs()
+        assert machine.calls() == ["start ", "lost", "stop"]
+
     def test_whose_command_fails(self, machine: Machine) -> None:
         machine.write("start", "#!/bin/sh\necho no such unit >&2\nexit 5\n")
         with pytest.raises(CommandError, match="no such unit"):
