@@ -16,6 +16,7 @@ from slurm_mig.model import GpuIndex
 from slurm_mig.slurm.config.conf import read_conf
 from slurm_mig.slurm.config.slurmd_options import SlurmdOptions, parse_slurmd_options
 from slurm_mig.slurm.daemon import Slurmd, running
+from slurm_mig.slurm.daemon_log import last_words
 
 _PAUSE_S = 0.05
 _LOOKS, _LOOK_AGAIN_S = 4, 0.1
@@ -86,6 +87,10 @@ class NodeSlurmd:
         """As the port."""
         found = self._running()
         return None if found is None else found.started
+
+    def last_words(self) -> str:
+        """As the port."""
+        return last_words(self._root, read_conf(self._conf), self._node)
 
     def stop(self) -> None:
         """As the port. One that is being replaced (24.11) loses the signal: it gets another."""

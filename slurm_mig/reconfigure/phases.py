@@ -63,10 +63,11 @@ def verify(run: Run) -> None:
     started_again = False
     while wrong := _unlike(run, _reasoned(run), types):
         if not run.world.slurmd.runs():
+            ended = f"slurmd has ended ({run.world.slurmd.last_words() or 'see its log'})"
             if started_again:
-                raise SlurmMigError("slurmd has ended: see its log")
+                raise SlurmMigError(ended)
             started_again = True
-            run.remark("slurmd had ended, and was started once more: see its log")
+            run.remark(f"{ended}: it was started once more")
             start(run)
         if run.world.clock() > end:
             raise SlurmMigError(f"after {limit_s:g} s {wrong}")

@@ -46,6 +46,9 @@ class Slurmd(Protocol):
     def started(self) -> float | None:
         """When, in seconds since 1970; None where that is unknown."""
 
+    def last_words(self) -> str:
+        """The end of its log, for people: one line; "" where it cannot be read."""
+
     def renew_map(self) -> Sequence[str]:
         """Hold its list against the slices that live, and write the gres map; warnings.
 

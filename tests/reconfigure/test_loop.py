@@ -222,7 +222,7 @@ def test_slurmd_that_ends_is_started_once_more(static: Bench) -> None:
     static.at["VERIFY begins"] = lambda: slurmd_ends(static)
     ended = loop.forward(static.run())
     assert ended.outcome == "done"
-    assert "slurmd had ended, and was started once more: see its log" in ended.remarks
+    assert "slurmd has ended (fatal: no more): it was started once more" in ended.remarks
     assert static.calls.count("start slurmd") == 2
     assert static.is_right(TARGET_TYPES)
 

@@ -285,6 +285,9 @@ class Slurmd:
         node = self.bench.slurm.nodes.get(self.bench.name)
         return None if node is None else node.slurmd_start
 
+    def last_words(self) -> str:
+        return "fatal: no more"
+
     def stop(self) -> None:
         self.bench.call("stop")
         self.bench.loaded = None
