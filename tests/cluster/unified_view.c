@@ -3,9 +3,12 @@
  *
  * Slurm's cgroup/v2 refuses a machine whose processes are in hierarchies of v1 as well, which
  * /proc/PID/cgroup tells. Here only the line of v2 is shown, and a process outside of the node's
- * cgroup namespace (process 1) is where systemd would be. Everything else is the kernel's own.
+ * cgroup namespace (process 1) is where systemd would be. And the machine's own root of v2 has no
+ * cgroup.type: that tells slurmd of a container, whose processes it moves about, and it gives up
+ * where one of them has ended meanwhile. Everything else is the kernel's own.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +18,7 @@
 
 static const char OUTSIDE[] = "0::/..";
 static const char INIT[] = "0::/init.scope\n";
+static const char TYPE[] = "/sys/fs/cgroup/cgroup.type";
 
 static int asks_for_cgroup(const char *path)
 {
@@ -55,6 +59,14 @@ int open(const char *path, int flags, ...)
 }
 
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+
+int access(const char *path, int mode)
+{
+	if (strcmp(path, TYPE))
+		return faccessat(AT_FDCWD, path, mode, 0);
+	errno = ENOENT;
+	return -1;
+}
 
 FILE *fopen(const char *path, const char *mode)
 {
