@@ -54,7 +54,8 @@ def start(run: Run) -> None:
 def verify(run: Run) -> None:
     """slurmctld has what slurmd has, and that is what lives: types, counts and files.
 
-    A slurmd that ends meanwhile gets one more try: a reconfigure of Slurm may meet its start.
+    A slurmd that ends meanwhile gets one more try: in a container any process that ends beside
+    its start can end it too (docs/findings.md).
     """
     types = run.types = run.world.publisher.types(run.record.notes)
     limit_s, pauses = run.world.options.register_s, run.world.short_pauses()
