@@ -1,7 +1,8 @@
 """slurmctld is killed while n1 is reconfigured, and comes back with what it had last saved."""
 
 import contextlib
-import subprocess
+import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 
@@ -33,7 +34,7 @@ def wait_until_saved(cluster: Cluster, when: float) -> None:
 def crash(cluster: Cluster, away_s: float = 1.0) -> None:
     """Kill it, and start it so long after."""
     pid = (cluster.folder / "slurmctld.pid").read_text().split()[0]  # written over an older one
-    subprocess.run(["kill", "-9", pid], check=True)
+    os.kill(int(pid), signal.SIGKILL)
     time.sleep(away_s)
     cluster.exec(CONTROLLER, ["slurmctld"])
     # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.

@@ -8,6 +8,7 @@ from tests.cluster import apt, browser, openssh, postgres, prometheus, pyslurm_b
 
 TOOLS = ("gcc", "libc6-dev", "make", "munge")
 SLURM = ("slurmctld", "slurmd", "slurm-client")
+ANALYZE = "systemd"  # systemd-analyze reads the units: nothing of it runs
 ACCOUNTING = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 
 
@@ -15,7 +16,7 @@ def setup(*, system: bool = False, accounting: bool = False, usage: bool = False
     """Install packages and build root folders, each only if missing.
 
     `system` adds the Slurm of Debian sid and a pyslurm for it, and OpenSSH; `accounting` a
-    MariaDB and slurmdbd; `usage` a PostgreSQL, a browser and a Prometheus.
+    MariaDB and slurmdbd; `usage` a PostgreSQL, a browser, a Prometheus and systemd-analyze.
     Raises apt.SetupError.
     """
     _install([*TOOLS, *(_own_slurm() or ()), *(ACCOUNTING if accounting else ())])
@@ -32,7 +33,7 @@ def setup(*, system: bool = False, accounting: bool = False, usage: bool = False
         pyslurm_build.build("26.05")
         _say(f"pyslurm for Slurm 26.05 is there after {time.monotonic() - begin:.0f} s")
     if usage:
-        _install(postgres.libraries())
+        _install([*postgres.libraries(), ANALYZE])
         postgres.build()
         browser.build()
         prometheus.build()

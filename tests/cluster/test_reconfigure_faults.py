@@ -9,7 +9,8 @@ import contextlib
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import pytest
@@ -127,12 +128,25 @@ exec scontrol "$@"
 """
 
 
-@contextlib.contextmanager
-def starting_by(cluster: Cluster, check: str) -> Iterator[None]:
+def starting_by(cluster: Cluster, check: str) -> AbstractContextManager[None]:
     """The site's command that starts slurmd does this first."""
-    script = cluster.folder / "site/slurmd-start"
+    return with_script(
+        cluster, "slurmd-start", lambda text: text.replace("\neval", f"\n{check}\neval")
+    )
+
+
+def stopping_until(cluster: Cluster, gone: str) -> AbstractContextManager[None]:
+    """The site's command that stops slurmd does not come back as long as that file is there."""
+    wait = f"while [ -e /run/cluster/{gone} ]; do sleep 0.05; done\n"
+    (cluster.folder / gone).touch()
+    return with_script(cluster, "slurmd-stop", lambda text: text + wait)
+
+
+@contextlib.contextmanager
+def with_script(cluster: Cluster, name: str, change: Callable[[str], str]) -> Iterator[None]:
+    script = cluster.folder / "site" / name
     text = script.read_text()
-    script.write_text(text.replace("\neval", f"\n{check}\neval"))
+    script.write_text(change(text))
     try:
         yield
     finally:
@@ -319,7 +333,13 @@ def test_somebody_resumes_it_while_it_waits(cluster: Cluster, wish: Wish, holder
 @on.on_ways(STATIC, "22.05, dynamic")
 def test_somebody_resumes_it_while_slurmd_stands_still(cluster: Cluster, wish: Wish) -> None:
     """Jobs that come are given what slurmctld believes in: that is what the node has then."""
-    code, told = on.in_phase(cluster, wish.label, "STOP", lambda _: resume(cluster))
+
+    def act(_: object) -> None:
+        resume(cluster)
+        (cluster.folder / "nobody-came-yet").unlink()
+
+    with stopping_until(cluster, "nobody-came-yet"):
+        code, told = on.in_phase(cluster, wish.label, "STOP", act)
     assert code == 1
     assert "resumed n1" in told
     on.must_have(cluster, wish.before)
