@@ -29,6 +29,11 @@ class Slurmd(NamedTuple):
     words: tuple[str, ...]
 
 
+def named_for(path: str, node: str) -> str:
+    """A file of slurmd's that slurm.conf names for all nodes (%n and %h), for this one."""
+    return path.replace("%n", node).replace("%h", node)
+
+
 def host_name() -> str:
     """What slurmd takes for its node's name where it is not given one."""
     return os.uname().nodename.partition(".")[0]
@@ -74,7 +79,7 @@ def newer_than_slurmd(path: Path, start: float | None) -> bool:
 
 def _by_pid_file(root: Path, conf: Conf | None, node: str) -> _Process | None:
     named = conf.get("SlurmdPidFile") if conf else None
-    path = (named or DEFAULT_PID_FILE).replace("%n", node).replace("%h", node)
+    path = named_for(named or DEFAULT_PID_FILE, node)
     try:
         # It is written over what stood there: a longer number's end may follow for a moment.
         first = under(root, path).read_text().split(maxsplit=1)[:1]

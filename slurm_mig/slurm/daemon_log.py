@@ -1,15 +1,18 @@
 """What slurmd said last, for whoever asks why it has ended."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
 from slurm_mig.files import under
 from slurm_mig.slurm.config.conf import Conf
+from slurm_mig.slurm.daemon import named_for
 from slurm_mig.system.printable import printable
 
 _TAIL_BYTES = 1 << 14
 _LINES = 20  # of one start; further up stands what was before it
+_TIME = re.compile(r"^\[[^]]*\] ")
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -21,9 +24,9 @@ def last_words(root: Path, conf: Conf, node: str) -> str:
     named = conf.get("SlurmdLogFile")
     if not named:
         return ""
-    lines = _tail(under(root, named.replace("%n", node).replace("%h", node)))[-_LINES:]
+    lines = _tail(under(root, named_for(named, node)))[-_LINES:]
     fatal = [line for line in lines if "fatal" in line.lower()]
-    return printable("".join((fatal or lines)[-1:]).rpartition("] ")[2].strip())
+    return printable(_TIME.sub("", "".join((fatal or lines)[-1:])).strip())
 
 
 def _tail(path: Path) -> list[str]:

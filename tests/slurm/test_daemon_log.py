@@ -28,6 +28,8 @@ def test_what_was_fatal_tells_more(tmp_path: Path) -> None:
     read = conf(tmp_path)
     say(tmp_path, "fatal: can't stat gres.conf file /dev/x", "debug: cleaning up")
     assert last_words(tmp_path, read, "n1") == "fatal: can't stat gres.conf file /dev/x"
+    say(tmp_path, "fatal: line [4] of [/etc/slurm/gres.conf] is wrong")
+    assert last_words(tmp_path, read, "n1") == "fatal: line [4] of [/etc/slurm/gres.conf] is wrong"
     say(tmp_path, "fatal: of another start", *["debug: more"] * 20)
     assert last_words(tmp_path, read, "n1") == "debug: more"
 
