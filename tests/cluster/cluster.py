@@ -14,7 +14,7 @@ from tests.cluster import bring_up, cgroups, conffiles, guard, reap, simulated, 
 from tests.cluster.bring_up import Options
 from tests.cluster.conffiles import Files, GresOf
 from tests.cluster.machines import STATE, Machines
-from tests.cluster.node import ClusterError, start_time
+from tests.cluster.node import ClusterError, pid_in, start_time
 from tests.cluster.slurmconf import CONTROLLER
 
 IDLE_LIMIT_S = 30.0
@@ -96,7 +96,7 @@ class Cluster(Machines):
 
     def stop_slurmd(self, name: str) -> None:
         """Stop the slurmd of a node; its jobs go on."""
-        pid = int((self.node(name).folder / "slurmd.pid").read_text().split()[0])
+        pid = pid_in(self.node(name).folder / "slurmd.pid")
         os.kill(pid, signal.SIGTERM)
         _wait_gone(pid)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from tests.cluster import hooking, site
 from tests.cluster import reconfiguring as on
 from tests.cluster.cluster import Cluster
+from tests.cluster.node import pid_in
 from tests.cluster.slurmconf import CONTROLLER
 
 
@@ -33,8 +34,7 @@ def wait_until_saved(cluster: Cluster, when: float) -> None:
 
 def crash(cluster: Cluster, away_s: float = 1.0) -> None:
     """Kill it, and start it so long after."""
-    pid = (cluster.folder / "slurmctld.pid").read_text().split()[0]  # written over an older one
-    os.kill(int(pid), signal.SIGKILL)
+    os.kill(pid_in(cluster.folder / "slurmctld.pid"), signal.SIGKILL)
     time.sleep(away_s)
     cluster.exec(CONTROLLER, ["slurmctld"])
     # Watchers' jobs whose end it has forgotten: Slurm itself would notice after minutes.

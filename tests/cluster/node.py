@@ -150,6 +150,11 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **ours, **(more or {})}
 
 
+def pid_in(file: Path) -> int:
+    """The number in a daemon's pid file: written over an older one, more may follow a moment."""
+    return int(file.read_text().split()[0])
+
+
 def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None if there is none or a zombie."""
     try:

@@ -20,7 +20,7 @@ from slurm_mig.slurm.ways import Cluster as Facts
 from slurm_mig.slurm.ways import Kind, Subject, Way, way_of
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import BARE_GRES, CAP, bare, bare_gres, until
-from tests.cluster.node import start_time
+from tests.cluster.node import pid_in, start_time
 
 NEW = "gpu:1g.10gb:3"
 LINES = "".join(
@@ -75,7 +75,7 @@ def take_the_way(cluster: Cluster, kind: Kind) -> None:
     if kind is Kind.RECONFIGURE:
         scontrol(cluster, "reconfigure")
         return
-    pid = int((cluster.folder / "slurmctld.pid").read_text().split()[0])
+    pid = pid_in(cluster.folder / "slurmctld.pid")
     os.kill(pid, signal.SIGTERM)
     assert until(lambda: start_time(pid) is None)
     cluster.exec("ctl", ["slurmctld"])

@@ -17,7 +17,7 @@ from slurm_mig.slurm.controller.patience import Patience
 from slurm_mig.slurm.version import SlurmVersion
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import BARE_GRES, CAP, bare, bare_gres, until
-from tests.cluster.node import environment, start_time
+from tests.cluster.node import environment, pid_in, start_time
 from tests.contract import remote
 from tests.fakes_slurm import FakeSlurm, FakeSlurmClient
 
@@ -214,7 +214,7 @@ class RealScene:
 
     def stop_slurmctld(self) -> None:
         """It is gone when this returns."""
-        pid = int((self.cluster.folder / "slurmctld.pid").read_text().split()[0])
+        pid = pid_in(self.cluster.folder / "slurmctld.pid")
         os.kill(pid, signal.SIGTERM)
         assert until(lambda: start_time(pid) is None)
 
@@ -245,7 +245,7 @@ class RealScene:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """slurmctld takes connections and answers none."""
-        pid = int((self.cluster.folder / "slurmctld.pid").read_text())
+        pid = pid_in(self.cluster.folder / "slurmctld.pid")
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
@@ -256,7 +256,7 @@ class RealScene:
     def frozen_for(self, seconds: float) -> Iterator[None]:
         """As frozen(), but it goes on after that time."""
         with self.frozen():
-            pid = int((self.cluster.folder / "slurmctld.pid").read_text())
+            pid = pid_in(self.cluster.folder / "slurmctld.pid")
             timer = threading.Timer(seconds, lambda: os.kill(pid, signal.SIGCONT))
             timer.start()
             try:
@@ -290,7 +290,7 @@ class RealScene:
         self.cluster.wait_idle()
 
     def _forget(self, name: str) -> None:
-        pid = int((self.cluster.folder / "nodes" / name / "slurmd.pid").read_text())
+        pid = pid_in(self.cluster.folder / "nodes" / name / "slurmd.pid")
         os.kill(pid, signal.SIGTERM)
         if name in {node.name for node in self.client.nodes()}:
             assert until(lambda: not self.client.jobs_on(name))
